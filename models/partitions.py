@@ -1,0 +1,91 @@
+"""Months of settled readings: on PostgreSQL each is a table of its own, made before its first row and dropped whole.
+
+SQLite knows no partitions; there these functions do nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, select, table, text
+from sqlalchemy.exc import OperationalError
+
+from models.database import EPOCH, to_ms
+
+DAY_MS = 86_400_000
+PARTITIONS_LOCK = 7_202_311  # any number, the same in all processes
+LONGEST_WAIT_MS = 100
+LOCK_NOT_AVAILABLE = "55P03"  # https://www.postgresql.org/docs/current/errcodes-appendix.html
+
+
+def make_months(connection: Connection, days: Iterable[int]) -> None:
+    """Make the missing months of these days (since 1970), in the transaction at hand; readers are not held up."""
+    if connection.dialect.name == "sqlite":
+        return
+    missing = {month for month in map(_month_of, days) if not _exists(connection, month)}
+    if missing:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PARTITIONS_LOCK})
+    for month in sorted(missing):
+        if not _exists(connection, month):  # another process may have made it while this one waited
+            _make(connection, month)
+
+
+def make_months_of(connection: Connection, source: str, values: Mapping[str, int]) -> None:
+    """Make the missing months of the rows that `source` (FROM ... WHERE ...) names."""
+    if connection.dialect.name != "sqlite":
+        make_months(connection, connection.scalars(text(f"SELECT DISTINCT read_at / {DAY_MS} {source}"), values).all())
+
+
+def drop_months(connection: Connection, before_ms: int) -> int:
+    """Drop the months that lie wholly before a time, a transaction each; returns the number of their readings.
+
+    A month that a query holds for longer than a moment stays until the next time.
+    """
+    if connection.dialect.name == "sqlite":
+        return 0
+    with connection.begin():
+        children = connection.scalars(
+            text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'reading'::regclass")
+        ).all()
+    months = sorted(map(_month_named, children))
+    return sum(_drop(connection, month) for month in months if to_ms(_next(month)) <= before_ms)
+
+
+def _drop(connection: Connection, month: datetime) -> int:
+    try:
+        with connection.begin():
+            count = connection.scalar(select(func.count()).select_from(table(_name(month))))
+            connection.execute(text(f"SET LOCAL lock_timeout = {LONGEST_WAIT_MS}"))
+            connection.execute(text(f"DROP TABLE {_name(month)}"))
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        return 0
+    return count or 0
+
+
+def _make(connection: Connection, month: datetime) -> None:
+    """A table made apart and then attached locks no reader out, unlike CREATE TABLE ... PARTITION OF."""
+    name, start_ms, end_ms = _name(month), to_ms(month), to_ms(_next(month))
+    connection.execute(text(f"CREATE TABLE {name} (LIKE reading INCLUDING ALL)"))
+    connection.execute(text(f"ALTER TABLE reading ATTACH PARTITION {name} FOR VALUES FROM ({start_ms}) TO ({end_ms})"))
+
+
+def _exists(connection: Connection, month: datetime) -> bool:
+    return connection.scalar(text("SELECT to_regclass(:name)"), {"name": _name(month)}) is not None
+
+
+def _month_of(day: int) -> datetime:
+    return (EPOCH + timedelta(days=day)).replace(day=1)
+
+
+def _next(month: datetime) -> datetime:
+    return (month + timedelta(days=31)).replace(day=1)
+
+
+def _name(month: datetime) -> str:
+    return f"reading_{month:%Y_%m}"
+
+
+def _month_named(name: str) -> datetime:
+    year, month = name.removeprefix("reading_").split("_")
+    return EPOCH.replace(year=int(year), month=int(month))

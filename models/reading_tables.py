@@ -1,0 +1,128 @@
+"""The tables of readings, and what differs between SQLite and PostgreSQL in filling them.
+
+A reading arrives in `reading_recent`, ordered by time, where a poll's rows are appended side by side. Settling moves it
+to `reading`, ordered by point, where a chart finds one point's rows side by side. `reading_all` is the union of both.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from sqlalchemy import BigInteger, Column, Connection, Double, Integer, MetaData, SmallInteger, Table, Text
+from sqlalchemy.dialects.postgresql.base import PGDialect
+
+from models.database import Base
+
+Row: TypeAlias = tuple[Any, ...]
+
+reading_recent = Table(
+    "reading_recent",
+    Base.metadata,
+    Column("read_at", BigInteger, primary_key=True, autoincrement=False),  # milliseconds since 1970, as in all of them
+    Column("data_point_id", Integer, primary_key=True, autoincrement=False),
+    Column("value", Double),
+    Column("quality", SmallInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+reading = Table(
+    "reading",
+    Base.metadata,
+    Column("data_point_id", Integer, primary_key=True, autoincrement=False),
+    Column("read_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("value", Double),
+    Column("quality", SmallInteger, nullable=False),
+    sqlite_with_rowid=False,
+    postgresql_partition_by="RANGE (read_at)",
+)
+
+latest_reading = Table(
+    "latest_reading",
+    Base.metadata,
+    Column("data_point_id", Integer, primary_key=True, autoincrement=False),
+    Column("read_at", BigInteger, nullable=False),
+    Column("value", Double),
+    Column("quality", SmallInteger, nullable=False),
+    Column("text", Text),
+)
+
+text_reading = Table(
+    "text_reading",
+    Base.metadata,
+    Column("data_point_id", Integer, primary_key=True, autoincrement=False),
+    Column("read_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+reading_all = Table(  # a view, hence in no metadata of tables to make
+    "reading_all",
+    MetaData(),
+    Column("data_point_id", Integer),
+    Column("read_at", BigInteger),
+    Column("value", Double),
+    Column("quality", SmallInteger),
+)
+
+
+class Upsert:
+    """Insert rows, or replace those whose key is there already, at the speed of the bare driver.
+
+    newer_by: a column; a row with a smaller value in it than the one that is there is left out.
+    """
+
+    def __init__(self, table: Table, newer_by: str | None = None) -> None:
+        self._table = table
+        self._newer_by = newer_by
+        self._key_width = len(table.primary_key)  # the key's columns come first in all of these tables
+
+    def run(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """rows: one tuple each, in the order of the table's columns; of two with the same key the later wins."""
+        if not rows:
+            return
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(self._sqlite, list(rows))
+        else:
+            once = {row[: self._key_width]: row for row in rows}  # one statement may not touch a row twice
+            connection.exec_driver_sql(self._postgresql, self._arrays(once.values()))
+
+    def _arrays(self, rows: Iterable[Row]) -> tuple[list[Any], ...]:
+        """The rows as columns; numbers of a column of floats are all made floats, for an array has one type."""
+        columns = zip(self._table.columns, zip(*rows, strict=True), strict=True)
+        return tuple(_floats(values) if isinstance(column.type, Double) else list(values) for column, values in columns)
+
+    @cached_property
+    def _sqlite(self) -> str:
+        marks = ", ".join("?" for _ in self._table.columns)
+        return f"INSERT INTO {self._table.name} VALUES ({marks}) {self._on_conflict}"  # noqa: S608 (names only)
+
+    @cached_property
+    def _postgresql(self) -> str:
+        """One array for each column, in binary: one round trip whatever the number of rows."""
+        dialect = PGDialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+        arrays = ", ".join(f"%b::{column.type.compile(dialect)}[]" for column in self._table.columns)
+        return f"INSERT INTO {self._table.name} SELECT * FROM unnest({arrays}) {self._on_conflict}"  # noqa: S608 (names only)
+
+    @cached_property
+    def _on_conflict(self) -> str:
+        name, key = self._table.name, ", ".join(column.name for column in self._table.primary_key)
+        others = [column.name for column in self._table.columns if not column.primary_key]
+        changes = ", ".join(f"{other} = excluded.{other}" for other in others)
+        newer = f" WHERE excluded.{self._newer_by} >= {name}.{self._newer_by}" if self._newer_by else ""
+        return f"ON CONFLICT ({key}) DO UPDATE SET {changes}{newer}"
+
+
+def _floats(values: Iterable[float | None]) -> list[float | None]:
+    return [None if value is None else float(value) for value in values]
+
+
+def keep_out_writers(connection: Connection, table: Table) -> None:
+    """Nobody else changes the table until the transaction ends; SQLite's write lock does it by itself."""
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE")
+
+
+put_recent = Upsert(reading_recent)
+put_settled = Upsert(reading)
+put_latest = Upsert(latest_reading, newer_by="read_at")
+put_text = Upsert(text_reading)

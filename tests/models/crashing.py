@@ -1,0 +1,56 @@
+"""A process that stores and settles until it is killed in the middle of it; run by the crash tests."""
+
+import os
+import signal
+from datetime import datetime, timedelta
+from multiprocessing.connection import Connection
+from typing import Any
+
+from sqlalchemy import event
+
+from models.database import Database, from_ms
+from models.readings import Quality, Sample, settle, store
+
+POINTS = range(1, 41)
+BATCHES = 30
+PERIOD_MS = 1_000
+
+
+def value_of(point: int, at_ms: int) -> float:
+    """What every stored reading must say."""
+    return (at_ms // PERIOD_MS * 31 + point) % 997 / 8
+
+
+def batch_of(number: int, first_ms: int) -> list[Sample]:
+    at_ms = first_ms + number * PERIOD_MS
+    return [Sample(point, at_ms, value_of(point, at_ms), Quality.GOOD) for point in POINTS]
+
+
+def store_and_settle(url: str, first: int, first_ms: int, dies_after: int, stored: Connection) -> None:
+    """Store batches and settle twice; a statement or a commit is the last. `stored` is told each batch when it is."""
+    database = Database(url)
+    countdown = Countdown(dies_after)
+    for moment in ("before_cursor_execute", "commit"):
+        event.listen(database.engine, moment, countdown)
+    for number in range(first, first + BATCHES):
+        with database.write() as session:
+            store(session, batch_of(number, first_ms))
+        stored.send(number)
+        if number % (BATCHES // 2) == BATCHES // 2 - 1:
+            settle(database, end_of(number, first_ms))
+
+
+def end_of(number: int, first_ms: int) -> datetime:
+    return from_ms(first_ms + number * PERIOD_MS) + timedelta(milliseconds=1)
+
+
+class Countdown:
+    """Kills the process, as the power cut does, at the n-th call."""
+
+    def __init__(self, calls: int) -> None:
+        self.left = calls
+
+    def __call__(self, *_: Any) -> None:
+        self.left -= 1
+        if self.left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
