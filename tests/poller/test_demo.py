@@ -1,0 +1,191 @@
+"""The demo site is added once, and its history is what its simulated meters would have said."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import delete, func, select
+
+from models.database import Database, to_ms, upgrade
+from models.device_template import templates
+from models.energy import energy_today
+from models.gateways import DataPoint, Device, Gateway, Kind, Quantity, Site, configuration_version, load_gateways
+from models.readings import Quality, latest, readings_between
+from poller.decode import decode, encode
+from poller.demo import add_demo_site, as_served, seed_history
+from poller.demo_plant import GATEWAYS
+from poller.simulator import simulated_devices
+from settings import Settings
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 11, 18, 14, 30, 12, 345_000, tzinfo=BERLIN).astimezone(UTC)
+SEEDED = ("Press line B", "Canteen")  # two are enough, and have every kind of meter but one
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """A database with two gateways of the demo and their history."""
+    folder = tmp_path_factory.mktemp("seeded")
+    database = Database(f"sqlite:///{folder}/monitor.db")
+    upgrade(database)
+    add_demo_site(database, demo_settings(folder))
+    with database.write() as session:
+        session.execute(delete(Gateway).where(Gateway.name.not_in(SEEDED)))
+    seed_history(database, site_of(database), NOW, said.append)
+    yield database
+    database.close()
+
+
+said: list[str] = []
+
+
+def demo_settings(folder: Path) -> Settings:
+    return Settings.load(
+        database_url=f"sqlite:///{folder}/monitor.db", data_folder=folder, demo_port=15150, _env_file=None
+    )
+
+
+def site_of(database: Database) -> Site:
+    with database.read() as session:
+        return session.scalars(select(Site)).one()
+
+
+def gateways_of(database: Database) -> list[Gateway]:
+    with database.read() as session:
+        return load_gateways(session)
+
+
+def history(database: Database, points: list[DataPoint], start_at: datetime, end_at: datetime) -> pd.DataFrame:
+    with database.read() as session:
+        return readings_between(session, [point.id for point in points], start_at, end_at)
+
+
+def points_with(gateway: Gateway, quantity: Quantity) -> list[DataPoint]:
+    return [point for device in gateway.devices for point in device.data_points if point.quantity is quantity]
+
+
+def test_the_demo_follows_the_simulated_plant_to_other_ports(database: Database, tmp_path: Path) -> None:
+    add_demo_site(database, demo_settings(tmp_path))
+    add_demo_site(database, demo_settings(tmp_path).model_copy(update={"demo_port": 15151}))
+    assert [gateway.port for gateway in gateways_of(database)] == [15151 + number for number in range(1, 9)]
+
+
+def test_the_demo_site_is_as_the_pictures_show_it(database: Database, tmp_path: Path) -> None:
+    add_demo_site(database, demo_settings(tmp_path))
+    site, gateways = site_of(database), gateways_of(database)
+    assert (site.name, site.time_zone, site.contract_power_w, site.is_simulated) == (
+        *("Plant Nord", "Europe/Berlin", 480_000.0),
+        True,
+    )
+    assert [(gateway.name, gateway.host, gateway.port) for gateway in gateways] == [
+        (name, "127.0.0.1", 15150 + number)
+        for number, name in enumerate(
+            [
+                "Paint shop",
+                "Press line A",
+                "Press line B",
+                "Compressors",
+                "HVAC north",
+                "Welding",
+                "Warehouse",
+                "Canteen",
+            ],
+            start=1,
+        )
+    ]
+    assert {gateway.area for gateway in gateways} == {"Body shop", "Presses", "Utilities"}
+    assert {gateway.poll_interval_s for gateway in gateways} == {5.0}
+
+
+def test_each_gateway_is_a_router_with_two_to_six_meters(database: Database, tmp_path: Path) -> None:
+    add_demo_site(database, demo_settings(tmp_path))
+    gateways = gateways_of(database)
+    for gateway in gateways:
+        router, *meters = gateway.devices
+        assert (router.unit_id, router.template) == (1, "teltonika-rutos")
+        assert [meter.unit_id for meter in meters] == list(range(2, 2 + len(meters))) and 2 <= len(meters) <= 6
+        assert len(points_with(gateway, Quantity.ACTIVE_POWER)) == len(meters)
+    assert {device.template for gateway in gateways for device in gateway.devices} == set(templates())
+
+
+def test_adding_the_demo_site_twice_adds_it_once(database: Database, tmp_path: Path) -> None:
+    add_demo_site(database, demo_settings(tmp_path))
+    with database.read() as session:
+        version, points = configuration_version(session), session.scalar(select(func.count(DataPoint.id)))
+    add_demo_site(database, demo_settings(tmp_path))
+    with database.read() as session:
+        assert session.scalar(select(func.count(DataPoint.id))) == points
+        assert configuration_version(session) == version > 0
+        assert session.scalar(select(func.count(Site.id))) == 1
+
+
+@pytest.mark.parametrize("key", list(templates()))
+def test_many_values_at_once_are_quantised_like_one_by_one(key: str) -> None:
+    dice = np.random.default_rng(1)
+    for point in templates()[key].points:
+        if point.kind is not Kind.TEXT and point.unit:
+            values = dice.uniform(0, 3000, 200) * dice.choice([1.0, 0.001], 200)
+            one_by_one = [decode(encode(float(value), point.encoding), point.encoding) for value in values]
+            assert as_served(values, point.encoding).tolist() == one_by_one, point.key
+
+
+def test_every_seeded_value_is_what_the_simulator_would_have_served(seeded: Database) -> None:
+    for gateway in gateways_of(seeded):
+        (played,) = (known for known in GATEWAYS if known.name == gateway.name)
+        devices = {device.unit_id: device for device in simulated_devices(played, BERLIN)}
+        for device in gateway.devices:
+            for at in (NOW - timedelta(hours=23, seconds=1), NOW - timedelta(hours=3), NOW - timedelta(seconds=90)):
+                rows = history(seeded, device.data_points, at, at + timedelta(seconds=60))
+                points = {point.id: point for point in device.data_points}
+                assert set(rows.data_point_id) == {point.id for point in points.values() if point.kind is not Kind.TEXT}
+                for point_id, read_at_ms, value in zip(rows.data_point_id, rows.read_at_ms, rows.value, strict=True):
+                    point = points[int(point_id)]
+                    words = devices[device.unit_id].read(point.table, point.address, point.word_count, int(read_at_ms))
+                    assert value == decode(words, point.encoding), point.key
+
+
+def test_the_past_day_has_a_value_every_minute_and_power_lately_at_the_poll_interval(seeded: Database) -> None:
+    for gateway in gateways_of(seeded):
+        for point in (point for device in gateway.devices for point in device.data_points):
+            if point.kind is Kind.TEXT:
+                continue
+            times_ms = history(seeded, [point], NOW - timedelta(days=1), NOW).read_at_ms
+            lately = times_ms[times_ms >= to_ms(NOW - timedelta(minutes=30))]
+            assert times_ms.diff().max() == 60_000 and to_ms(NOW) - times_ms.max() < 60_000
+            if point.quantity is Quantity.ACTIVE_POWER:
+                assert set(lately.diff().dropna()) == {5_000} and len(lately) == 360
+            else:
+                assert len(times_ms) == 1440
+
+
+def test_seeded_readings_are_good_and_the_latest_is_known(seeded: Database) -> None:
+    (press, _) = gateways_of(seeded)
+    power = points_with(press, Quantity.ACTIVE_POWER)
+    assert set(history(seeded, power, NOW - timedelta(days=1), NOW).quality) == {int(Quality.GOOD)}
+    with seeded.read() as session:
+        newest = latest(session, [point.id for point in power])
+    assert {one.read_at_ms for one in newest} == {to_ms(NOW) // 5_000 * 5_000}
+
+
+def test_energy_of_today_and_of_yesterday_by_now_is_known_from_the_start(seeded: Database) -> None:
+    with seeded.read() as session:
+        energy = energy_today(session, site_of(seeded), NOW)
+    assert energy.meters_counted == energy.meters == sum(len(gateway.devices) - 1 for gateway in gateways_of(seeded))
+    assert energy.energy_kwh is not None and energy.yesterday_by_now_kwh is not None
+    assert energy.energy_kwh == pytest.approx(energy.yesterday_by_now_kwh, rel=0.2)
+    assert 500 < energy.energy_kwh < 1500
+
+
+def test_progress_is_told_in_words(seeded: Database) -> None:
+    assert "the past day of Press line B (1 of 2)" in said[1]
+    assert said[-1].endswith("readings of the past day are in the database")
+
+
+def test_devices_carry_the_names_of_their_machines(seeded: Database) -> None:
+    with seeded.read() as session:
+        names = set(session.scalars(select(Device.name)))
+    assert {"Press B1", "Hydraulics B", "Kitchen", "Router Canteen"} <= names
