@@ -1,0 +1,102 @@
+/* Fetches over HTTP what the socket did not bring: the first half hour, and whatever an outage or a lost frame left out. */
+window.monitor = window.monitor || {};
+window.monitor.catchUp = (() => {
+  const OVERLAP_MS = 60000; // a slow poll is stored this long after its samples were taken
+  const POINTS_PER_REQUEST = 200;
+  const PATIENCE_MS = 10000;
+  const REST_MS = 1000; // between two rounds: a browser that is too slow for its socket would fetch without end
+
+  let isGap = true; // readings are missing between completeUntilMs and now
+  let completeUntilMs = null;
+  let gapsFound = 0;
+  let running = null;
+
+  class SignedOut extends Error {}
+
+  /* From here on readings may be missing; say it before the next ones are taken over. */
+  function gapFound() {
+    if (!isGap) completeUntilMs = monitor.plant.watermarkMs;
+    isGap = true;
+    gapsFound += 1;
+  }
+
+  /* All is missing, as when new points have come. */
+  function nothingKnown() {
+    gapFound();
+    completeUntilMs = null;
+  }
+
+  /* Fetch until nothing is missing; one run at a time. Rejects when the server can't be reached or refuses. */
+  function run() {
+    if (!running) running = fill().finally(() => { running = null; });
+    return running;
+  }
+
+  async function fill() {
+    let gapsBefore;
+    do {
+      gapsBefore = gapsFound;
+      await fetchAll(firstMissingMs());
+    } while (gapsBefore !== gapsFound && (await rest()));
+    isGap = false;
+  }
+
+  function rest() {
+    return new Promise((resolve) => monitor.clock.after(REST_MS, () => resolve(true)));
+  }
+
+  function firstMissingMs() {
+    const knownMs = isGap ? completeUntilMs : monitor.plant.watermarkMs;
+    const windowMs = monitor.clock.serverMs() - monitor.plant.KEPT_MS;
+    return Math.floor(knownMs === null ? windowMs : Math.max(knownMs - OVERLAP_MS, windowMs));
+  }
+
+  /* Take over all watched points from a time on; what they reach is known once the last answer is in. */
+  async function fetchAll(afterMs) {
+    const ids = [...monitor.plant.rings.keys()];
+    let reachedMs = Infinity;
+    for (let start = 0; start === 0 || start < ids.length; start += POINTS_PER_REQUEST) {
+      reachedMs = Math.min(reachedMs, await fetchPoints(ids.slice(start, start + POINTS_PER_REQUEST), afterMs));
+    }
+    completeUntilMs = reachedMs;
+    monitor.plant.heard(reachedMs);
+  }
+
+  /* The answers may be cut: each says how far it goes. Returns the server's time of the first. */
+  async function fetchPoints(ids, afterMs) {
+    let answer = await fetchJson(`/live/readings?points=${ids.join(",")}&after=${afterMs}`);
+    const reachedMs = answer.at;
+    takeOver(answer);
+    while (answer.more) {
+      answer = await fetchJson(`/live/readings?points=${ids.join(",")}&after=${answer.until}`);
+      takeOver(answer);
+    }
+    return reachedMs;
+  }
+
+  async function fetchJson(address) {
+    const response = await ask(address);
+    if (response.status === 401 || response.status === 403) throw new SignedOut("you are signed out");
+    if (!response.ok) throw new Error(`the server answers ${response.status}`);
+    return response.json();
+  }
+
+  async function ask(address) {
+    try {
+      return await fetch(address, {
+        signal: AbortSignal.timeout(PATIENCE_MS), redirect: "error", headers: { Accept: "application/json" },
+      });
+    } catch {
+      throw new Error("the server does not answer");
+    }
+  }
+
+  function takeOver(answer) {
+    for (const [id, times, values, qualities] of answer.readings) {
+      times.forEach((atMs, index) => monitor.plant.reading(id, atMs, values[index], qualities[index]));
+    }
+    answer.gateways.forEach(monitor.plant.gatewayState);
+  }
+
+  return { gapFound, nothingKnown, run, isRunning: () => running !== null, isComplete: () => !isGap, SignedOut };
+})();

@@ -1,0 +1,62 @@
+/* A small line of the last half hour on a canvas: the normal band behind it, a gap where nothing was known. */
+window.monitor = window.monitor || {};
+window.monitor.sparkline = (() => {
+  const DOT_PX = 4;
+  const LINE_PX = 1.8;
+
+  /* times, values: the line, null for a gap. startMs..endMs: the width. band: {low, high} or null.
+     colours: {line, band, gap}. */
+  function draw(canvas, { times, values, startMs, endMs, band, colours }) {
+    const context = fit(canvas);
+    const { clientWidth: width, clientHeight: height } = canvas;
+    const scale = scaleOf(values, band, height);
+    const x = (atMs) => ((atMs - startMs) / (endMs - startMs)) * (width - DOT_PX - 1);
+    if (band) drawBand(context, width, scale(band.high), scale(band.low), colours.band);
+    drawLine(context, times.map(x), values.map((value) => (value === null ? null : scale(value))), colours.line);
+  }
+
+  /* A canvas has its own pixels: as many as the screen has under it. */
+  function fit(canvas) {
+    const ratio = window.devicePixelRatio || 1;
+    const width = Math.round(canvas.clientWidth * ratio);
+    const height = Math.round(canvas.clientHeight * ratio);
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    const context = canvas.getContext("2d");
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
+    return context;
+  }
+
+  /* From a value to a height that keeps the line and the band inside. */
+  function scaleOf(values, band, height) {
+    const known = values.filter((value) => value !== null).concat(band ? [band.low, band.high] : []);
+    const low = Math.min(...known);
+    const high = Math.max(...known);
+    const inner = height - 2 * DOT_PX;
+    const perUnit = high > low ? inner / (high - low) : 0;
+    return (value) => DOT_PX + (perUnit ? (high - value) * perUnit : inner / 2);
+  }
+
+  function drawBand(context, width, top, bottom, colour) {
+    context.fillStyle = colour;
+    context.fillRect(0, top, width, bottom - top);
+  }
+
+  function drawLine(context, xs, ys, colour) {
+    Object.assign(context, { strokeStyle: colour, fillStyle: colour, lineWidth: LINE_PX, lineJoin: "round" });
+    context.beginPath();
+    ys.forEach((y, index) => {
+      if (y === null) return;
+      const isStart = index === 0 || ys[index - 1] === null;
+      context[isStart ? "moveTo" : "lineTo"](xs[index], y);
+    });
+    context.stroke();
+    const last = ys.length - 1;
+    if (last < 0 || ys[last] === null) return;
+    context.beginPath();
+    context.arc(xs[last], ys[last], DOT_PX, 0, 2 * Math.PI);
+    context.fill();
+  }
+
+  return { draw };
+})();

@@ -1,0 +1,80 @@
+"""How answers leave the server: what a page may load and who may frame it, and scripts and styles compressed."""
+
+import gzip
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+from flask import Flask, Response, request
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+STATIC_PREFIXES = ("/assets/", "/_dash-component-suites/")
+COMPRESSED_TYPES = ("text/javascript", "application/javascript", "text/css", "image/svg+xml")
+KEPT_ANSWERS = 64
+
+
+def register(server: Flask, inline_script_hashes: Callable[[], Sequence[str]]) -> None:
+    """Add headers to every answer that has none of its own, and compress scripts and styles.
+
+    inline_script_hashes: asked once, at the first request, when all inline scripts are known.
+    """
+    kept_policy: list[str] = []
+
+    @server.after_request
+    def add_headers(response: Response) -> Response:
+        if not kept_policy:
+            kept_policy.append(content_security_policy(inline_script_hashes()))
+        response.headers.setdefault("Content-Security-Policy", kept_policy[0])
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    @server.after_request
+    def compress(response: Response) -> Response:
+        return _compressed(response) if _is_compressible(response) else response
+
+
+def content_security_policy(script_hashes: Sequence[str]) -> str:
+    """Everything from our own origin, no inline script but Dash's own; Plotly sets styles inline."""
+    return "; ".join(
+        (
+            "default-src 'self'",
+            " ".join(["script-src 'self'", *script_hashes]),
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self'",
+            "connect-src 'self'",
+            "object-src 'none'",
+            "base-uri 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def _is_compressible(response: Response) -> bool:
+    return (
+        request.path.startswith(STATIC_PREFIXES)
+        and response.status_code == 200
+        and response.mimetype in COMPRESSED_TYPES
+        and response.content_encoding is None
+        and bool(request.accept_encodings["gzip"])
+    )
+
+
+def _compressed(response: Response) -> Response:
+    """The same answer, zipped; files change with their ETag or their address, so the work is done once."""
+    response.direct_passthrough = False
+    response.set_data(_zip(response.get_data()))
+    response.content_encoding = "gzip"
+    response.vary.add("Accept-Encoding")
+    return response
+
+
+@lru_cache(maxsize=KEPT_ANSWERS)
+def _zip(body: bytes) -> bytes:
+    return gzip.compress(body, compresslevel=6, mtime=0)
