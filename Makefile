@@ -47,7 +47,7 @@ $(VENV)/development: requirements-dev.txt $(VENV)/runtime
 
 # A browser, its driver and PostgreSQL, when they are missing and we may install them.
 $(VENV)/debian: Makefile | $(VENV)/bin/python
-	@if command -v chromium chromedriver >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then :; \
+	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "Installing $(DEBIAN_PACKAGES) (once)..."; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBIAN_PACKAGES) >/dev/null; \

@@ -1,4 +1,4 @@
-"""How answers leave the server: what a page may load and who may frame it, and scripts and styles compressed."""
+"""How answers leave the server: what a page may load and who may frame it; scripts and styles small and kept."""
 
 import gzip
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ KEPT_ANSWERS = 64
 
 
 def register(server: Flask, inline_script_hashes: Callable[[], Sequence[str]]) -> None:
-    """Add headers to every answer that has none of its own, and compress scripts and styles.
+    """Add headers to every answer that has none of its own; compress scripts and styles and let browsers keep them.
 
     inline_script_hashes: asked once, at the first request, when all inline scripts are known.
     """
@@ -36,6 +36,13 @@ def register(server: Flask, inline_script_hashes: Callable[[], Sequence[str]]) -
     @server.after_request
     def compress(response: Response) -> Response:
         return _compressed(response) if _is_compressible(response) else response
+
+    @server.after_request
+    def keep(response: Response) -> Response:
+        """An asset asked for by the time of its last change never changes under that address."""
+        if request.path.startswith("/assets/") and "m" in request.args and response.status_code == 200:
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
 
 
 def content_security_policy(script_hashes: Sequence[str]) -> str:

@@ -235,8 +235,8 @@ class ConfigurationVersion(Base):
 
 OFFLINE_AFTER_FAILURES = 3
 OFFLINE_AFTER_INTERVALS = 6
-DEGRADED_AFTER_BAD = 2  # of the last 10 polls
-ONLINE_AFTER_GOOD = 5  # in a row
+WEIGHED_POLLS = 5
+DEGRADED_AFTER_BAD = 2  # of those; none bad among them restores
 
 
 def status(
@@ -250,7 +250,7 @@ def status(
 ) -> Status:
     """How a gateway is, from its last success and its recent polls; the same answer everywhere.
 
-    Hysteresis: two bad polls of the last ten degrade it and five good ones in a row restore it; three failures in a
+    Hysteresis: two bad polls of the last five degrade it and five good ones in a row restore it; three failures in a
     row, or six intervals (30 s at least) without a success, take it offline and one success brings it back as degraded.
     recent_outcomes: letters of Outcome, newest last, ten at most; cleared when a gateway is paused.
     """
@@ -263,11 +263,12 @@ def status(
     failing = len(recent) >= OFFLINE_AFTER_FAILURES and set(recent[-OFFLINE_AFTER_FAILURES:]) == {Outcome.FAILED}
     if failing or silent_for > timedelta(seconds=max(OFFLINE_AFTER_INTERVALS * poll_interval_s, 30)):
         return Status.OFFLINE
-    bad = sum(outcome != Outcome.OK for outcome in recent)
+    weighed = recent[-WEIGHED_POLLS:]
+    bad = sum(outcome != Outcome.OK for outcome in weighed)
     if previous is Status.PAUSED and recent[-1] == Outcome.FAILED:
         return Status.DEGRADED
     if previous in (Status.DEGRADED, Status.OFFLINE):
-        healed = len(recent) >= ONLINE_AFTER_GOOD and set(recent[-ONLINE_AFTER_GOOD:]) == {Outcome.OK}
+        healed = len(weighed) == WEIGHED_POLLS and bad == 0
         return Status.ONLINE if healed else Status.DEGRADED
     return Status.DEGRADED if bad >= DEGRADED_AFTER_BAD else Status.ONLINE
 

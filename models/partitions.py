@@ -71,7 +71,9 @@ def _make(connection: Connection, month: datetime) -> None:
 
 
 def _exists(connection: Connection, month: datetime) -> bool:
-    return connection.scalar(text("SELECT to_regclass(:name)"), {"name": _name(month)}) is not None
+    """Asked of the catalogue's table: to_regclass() may answer from before an advisory lock was waited for."""
+    found = text("SELECT 1 FROM pg_class WHERE relname = :name AND relnamespace = current_schema()::regnamespace")
+    return connection.scalar(found, {"name": _name(month)}) is not None
 
 
 def _month_of(day: int) -> datetime:

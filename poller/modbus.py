@@ -16,6 +16,8 @@ logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 RECEIVE_BUFFER_BYTES = 4096  # asyncio's 256 KiB per reply costs a third of the CPU of a poll
 
+REOPEN_AFTER_S = (0.0, 0.5)
+
 EXCEPTION_WORDS = {
     1: "illegal function",
     2: "illegal data address",
@@ -76,16 +78,17 @@ class Connection:
     async def read(self, unit_id: int, table: Table, address: int, count: int) -> list[int]:
         """The words (bits of a coil table: 0 or 1) at `address`, lowest first; raises a PollError.
 
-        A connection that turns out to have died since the last reply is opened anew once.
+        A connection that turns out to have died since the last reply is opened anew, twice at the most: a gateway
+        whose service restarts refuses connections for a moment.
         """
         async with self._in_flight:
             was_open = self._client is not None and self._client.connected
-            try:
-                return await self._request(unit_id, table, address, count)
-            except ConnectionLost:
-                if not was_open:
-                    raise
-                return await self._request(unit_id, table, address, count)
+            for pause_s in REOPEN_AFTER_S if was_open else ():
+                try:
+                    return await self._request(unit_id, table, address, count)
+                except (ConnectionLost, Unreachable):
+                    await asyncio.sleep(pause_s)
+            return await self._request(unit_id, table, address, count)
 
     def close(self) -> None:
         if self._client is not None:
@@ -105,7 +108,7 @@ class Connection:
             raise ConnectionLost(f"{self._name} closed the connection while unit {unit_id} was asked") from error
         except ModbusException as error:
             self.close()
-            raise NoAnswer(f"unit {unit_id} gave no valid answer in {self.request_timeout_s:g} s") from error
+            raise NoAnswer(f"unit {unit_id} silent, no valid answer in {self.request_timeout_s:g} s") from error
         except BaseException:
             self.close()  # a cancelled request may still be answered
             raise

@@ -154,7 +154,7 @@ def _outcome(walk: _Walk) -> Outcome:
 async def _poll_unit(unit: UnitPlan, plan: GatewayPlan, link: Link, walk: _Walk, clock: Callable[[], datetime]) -> None:
     """Read the blocks of one unit; a unit that stays silent is left alone for the rest of the poll."""
     if link.is_paused(unit.unit_id, clock()):
-        walk.errors.append(_silent(unit))
+        walk.errors.append(f"{unit.name}: unit {unit.unit_id} silent, asked again soon")
         return
     for block in unit.blocks:
         try:
@@ -162,17 +162,13 @@ async def _poll_unit(unit: UnitPlan, plan: GatewayPlan, link: Link, walk: _Walk,
         except NoAnswer as error:
             link.unit_was_silent(unit.unit_id, plan.poll_interval_s, clock())
             walk.silent_units += 1
-            walk.errors.append(f"{_silent(unit)} ({error})")
+            walk.errors.append(f"{unit.name}: {error}")
             return
         except (ExceptionReply, BadReply) as error:
             walk.errors.append(f"{unit.name}: {error}, at {block.table.value} {block.address} x {block.count}")
         await asyncio.sleep(unit.min_gap_s)
     if unit.blocks:
         link.unit_answered(unit.unit_id)
-
-
-def _silent(unit: UnitPlan) -> str:
-    return f"{unit.name}: unit {unit.unit_id} silent"
 
 
 async def _read_block(unit: UnitPlan, block: Block, link: Link, walk: _Walk, clock: Callable[[], datetime]) -> None:

@@ -1,8 +1,6 @@
 """The door for our own pages: `/ws`, from the HTTP request to the socket in the hub's hands."""
 
 import logging
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -22,7 +20,7 @@ from realtime.handshake import Refusal
 from realtime.hub import Hub
 from realtime.loop import LoopStopped
 from realtime.roster import Guest, Identity
-from realtime.sockets import is_tls, shut_down
+from realtime.sockets import is_tls, shut_down, take_over
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +151,9 @@ def _resume() -> Resume | None:
 def _hand_over(door: Door, websocket: Server) -> None:
     """Give the socket to the hub; wait for its end only where the web server would not leave it alone."""
     websocket.connected = False  # from here on flask-sock has nothing to close: the hub sends the only close frame
-    sock, ended = _own_socket(websocket)
+    leaves_alone = websocket.mode == "gunicorn" and not is_tls(websocket.sock)
+    sock = take_over(websocket.sock) if leaves_alone else websocket.sock
+    ended = None if leaves_alone else threading.Event()
     arrival = Arrival(
         sock=sock,
         guest=Guest(g.identity, request.remote_addr or "", g.identified_at),
@@ -172,20 +172,6 @@ def _hand_over(door: Door, websocket: Server) -> None:
     else:
         if ended is not None:
             ended.wait()
-
-
-def _own_socket(websocket: Server) -> tuple[socket.socket, threading.Event | None]:
-    """The socket for the hub, and an event where the web server keeps it until the handler returns.
-
-    gunicorn shuts down and closes what its socket object holds when the handler returns, so the hub gets a duplicate
-    and an unconnected socket takes the original's place. TLS has its state in the object, so it cannot be duplicated.
-    """
-    if websocket.mode != "gunicorn" or is_tls(websocket.sock):
-        return websocket.sock, threading.Event()
-    own = websocket.sock.dup()
-    with socket.socket() as placeholder:
-        os.dup2(placeholder.fileno(), websocket.sock.fileno(), inheritable=False)
-    return own, None
 
 
 def _enter(door: Door, arrival: Arrival, refused: Mapping[str, str]) -> None:

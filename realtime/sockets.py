@@ -1,6 +1,7 @@
 """Sockets without waiting: what they take and give now, plain or over TLS."""
 
 import logging
+import os
 import socket
 import ssl
 
@@ -47,6 +48,18 @@ def read(sock: socket.socket) -> bytes | None:
     if not data:
         raise Broken
     return data
+
+
+def take_over(sock: socket.socket) -> socket.socket:
+    """A socket of our own for the same connection; the given object is left with one that is not connected.
+
+    gunicorn shuts down and closes what its object holds when the request handler returns (`TConn.close`), and counts
+    the connection as ended; so it must hold something that it can close. Not for TLS: its state is in the object.
+    """
+    own = sock.dup()
+    with socket.socket() as placeholder:
+        os.dup2(placeholder.fileno(), sock.fileno(), inheritable=False)
+    return own
 
 
 def is_tls(sock: socket.socket) -> bool:

@@ -85,7 +85,9 @@ def test_everything_that_can_be_pressed_is_large_enough(calm_screen: Screen) -> 
 def test_the_chart_has_a_table_view(calm_screen: Screen) -> None:
     calm_screen.page.get_by_role("button", name="Table").press("Enter")
     rows = calm_screen.ask("[...document.querySelectorAll('#overview-table tr')].map((row) => row.innerText)")
+    before = calm_screen.ask("monitor.chart.drawn.count")
     calm_screen.page.get_by_role("button", name="Table").press("Enter")
+    calm_screen.wait_until(f"monitor.chart.drawn.count > {before}", timeout_s=4)
     assert rows[0].split("\t") == ["Time", "Total", "Body shop", "Presses"]
     assert len(rows) == 16
 

@@ -81,10 +81,8 @@ def test_a_lost_frame_is_fetched(running_app: RunningApp, open_screen: OpenScree
     assert_rings_equal_the_store(running_app, screen)
 
 
-def test_a_short_interruption_is_replayed_by_the_socket_alone(
-    running_app: RunningApp, open_screen: OpenScreen
-) -> None:
-    screen = open_screen(running_app.url, scale=FAST)
+def test_a_short_interruption_is_replayed_by_the_socket_alone(running_app: RunningApp, open_screen: OpenScreen) -> None:
+    screen = open_screen(running_app.url)
     screen.wait_for_live()
     screen.wait_until("monitor.catchUp.isComplete() && !monitor.catchUp.isRunning()")
     fetched = len(screen.catch_ups)

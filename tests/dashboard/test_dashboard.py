@@ -71,7 +71,7 @@ def test_plotly_is_ours_and_of_the_version_that_dash_expects(client: FlaskClient
     head = (ASSETS / "0-plotly" / "plotly-cartesian.min.js").read_text()[:400]
     assert f"v{get_plotlyjs_version()}" in head
     scripts = re.findall(r'<script src="([^"?]*)', client.get("/").text)
-    assert scripts.index("/assets/0-plotly/plotly-cartesian.min.js") < scripts.index("/assets/2-app/4-live.js")
+    assert scripts.index("/assets/0-plotly/plotly-cartesian.min.js") < scripts.index("/assets/2-app/5-live.js")
 
 
 def test_bootstrap_comes_before_our_own_styles(client: FlaskClient) -> None:
@@ -109,6 +109,13 @@ def test_scripts_and_styles_are_compressed(client: FlaskClient) -> None:
     with client.get(path, headers={"Accept-Encoding": "gzip"}) as packed, client.get(path) as plain:
         assert packed.headers["Content-Encoding"] == "gzip" and "Content-Encoding" not in plain.headers
         assert len(packed.data) < 600_000 < 1_400_000 < len(plain.data)
+
+
+def test_a_browser_keeps_a_script_until_it_changes(client: FlaskClient) -> None:
+    (address,) = re.findall(r'<script src="(/assets/2-app/5-live.js[^"]*)', client.get("/").text)
+    with client.get(address) as kept, client.get("/assets/2-app/theme.js") as asked_again:
+        assert "immutable" in kept.headers["Cache-Control"]
+        assert "immutable" not in asked_again.headers["Cache-Control"]
 
 
 def test_two_dashboards_in_one_process_do_not_mix(tmp_path: Path, settings: Settings) -> None:

@@ -1,14 +1,13 @@
-/* Keeps the page live: the socket and its return after an outage, polling in the meantime, and what each frame says.
+/* Keeps the page live: the socket and its return after an outage, and polling in the meantime.
    Dash calls `state` and `message` for its WebSocket component and `tick` for the Interval that paces the polling. */
 window.monitor = window.monitor || {};
 window.monitor.live = (() => {
-  const CHANNELS = ["readings", "gateways"];
   const HEARTBEATS_MISSED = 2.5;
   const OPEN = 1;
   const CLOSED = 3;
   const SESSION_ENDED = 4009; // the server's close code
   const LATEST_START_MS = 3000;
-  const { backOff, catchUp, clock, plant, refresh } = monitor;
+  const { backOff, catchUp, clock, frames, plant, refresh } = monitor;
 
   const socket = {
     phase: "idle", // idle, connecting, open (nothing said yet), live, waiting (for the next attempt)
@@ -18,20 +17,15 @@ window.monitor.live = (() => {
     failedAtMs: [],
     lastAttemptMs: null,
     lastFrameMs: 0,
-    heartbeatMs: 5000,
     timer: null,
-    epoch: null,
-    offsets: {}, // channel -> newest offset seen
   };
   const fallback = { isEnabled: false, everyS: 5, hasFailed: false, isSignedOut: false, cause: "" };
 
   // The socket
 
   function address() {
-    const resume = socket.epoch === null ? "" :
-      `&epoch=${encodeURIComponent(socket.epoch)}&offsets=${CHANNELS.map((name) => socket.offsets[name] || 0).join(",")}`;
     const server = location.origin.replace(/^http/, "ws");
-    return `${server}/ws?channels=${CHANNELS.join(",")}${resume}&attempt=${socket.attempts}`;
+    return `${server}/ws?${frames.position()}&attempt=${socket.attempts}`;
   }
 
   /* The first connection waits until the page has drawn what it fetched: while a page loads, Dash drops messages, and
@@ -99,7 +93,7 @@ window.monitor.live = (() => {
   function watch() {
     const silentMs = clock.steadyMs() - socket.lastFrameMs;
     const isWaitedFor = ["connecting", "open", "live"].includes(socket.phase);
-    if (!isWaitedFor || silentMs <= HEARTBEATS_MISSED * socket.heartbeatMs * clock.scale) return;
+    if (!isWaitedFor || silentMs <= HEARTBEATS_MISSED * frames.heartbeatMs() * clock.scale) return;
     dash_clientside.set_props("shell-socket", { url: null });
     lost(`nothing heard for ${monitor.formats.span(silentMs)}`);
   }
@@ -114,68 +108,10 @@ window.monitor.live = (() => {
 
   function message(frame) {
     if (!frame || !["connecting", "open", "live"].includes(socket.phase)) return;
-    const envelopes = JSON.parse(frame.data);
     socket.lastFrameMs = clock.steadyMs();
-    greet(envelopes[0]);
-    for (const channel of CHANNELS) checkOffsets(channel, envelopes);
-    for (const { event, data } of envelopes) if (Object.hasOwn(receivers, event)) receivers[event](data);
-    if (envelopes.some(({ event }) => Object.hasOwn(receivers, event))) dataCame();
+    if (frames.read(JSON.parse(frame.data), socket.phase !== "live")) dataCame();
     settle();
   }
-
-  /* The first frame says hello. When it got lost (Dash keeps only the newest message) nothing is known of the offsets. */
-  function greet({ event, data }) {
-    if (event === "hello") {
-      socket.heartbeatMs = data.heartbeat_s * 1000;
-      clock.heard(data.at);
-      if (!data.recovered) forgetOffsets(data.epoch, data.offsets);
-    } else if (socket.phase !== "live") {
-      forgetOffsets(null, {});
-    }
-  }
-
-  /* The server does not know where we were: its numbers hold from now on, and what lies between must be fetched. */
-  function forgetOffsets(epoch, offsets) {
-    catchUp.gapFound();
-    socket.epoch = epoch;
-    socket.offsets = { ...offsets };
-  }
-
-  /* Offsets count one by one. A jump, or values that were merged away, must be fetched; order does not matter here. */
-  function checkOffsets(channel, envelopes) {
-    const known = socket.offsets[channel];
-    const offsets = envelopes.filter((envelope) => envelope.channel === channel).map((envelope) => envelope.offset);
-    const news = offsets.filter((offset) => known === undefined || offset > known);
-    if (!news.length) return;
-    const newest = Math.max(...news);
-    if (known === undefined || newest - known !== news.length) catchUp.gapFound();
-    socket.offsets[channel] = newest;
-  }
-
-  const receivers = {
-    snapshot({ readings, gateways }) {
-      for (const [id, atMs, value, quality] of readings) plant.reading(id, atMs, value, quality);
-      gateways.forEach(plant.gatewayState);
-    },
-    heartbeat({ at }) {
-      plant.heard(at);
-    },
-    "reading.new"({ reading }) {
-      const atMs = Date.parse(reading.read_at);
-      plant.reading(reading.data_point_id, atMs, reading.scaled_value, reading.quality, reading.data_point.gateway_id);
-      plant.heard(atMs);
-    },
-    "gateway.status-changed"({ gateway, status_change: change, reason }) {
-      plant.gatewayState({
-        id: gateway.id,
-        status: change.current,
-        status_since_ms: Date.parse(change.timestamp),
-        last_seen_at: gateway.last_seen_at,
-        reason,
-      });
-      refresh.now();
-    },
-  };
 
   /* Back-off and the pace of polling start anew with the first data, not when a connection opens: a server that
      accepts and closes at once would start them anew for ever. */

@@ -4,7 +4,6 @@ window.monitor = window.monitor || {};
 window.monitor.chart = (() => {
   const LABEL_HEIGHT_PX = 16;
   const TICK_PX = 75; // a time needs this much of the axis
-  const TABLE_ROWS = 15;
   const { dom, formats, plant, series } = monitor;
 
   const drawn = { graph: null, edition: 0, restarts: 0, offsetMs: 0, cells: [], count: 0 };
@@ -13,7 +12,8 @@ window.monitor.chart = (() => {
   function paint() {
     const graph = document.querySelector("#overview-chart .js-plotly-plot");
     const isFolded = plant.lines.length && plant.lines[0].series.nextMs !== null;
-    if (!isFolded || !graph || !graph.data || graph.data.length !== 2 * plant.lines.length) return false;
+    const isReady = graph && graph.offsetParent && graph.data && graph.data.length === 2 * plant.lines.length;
+    if (!isFolded || !isReady) return false;
     return needsSeed(graph) ? seed(graph) : extend(graph);
   }
 
@@ -176,52 +176,6 @@ window.monitor.chart = (() => {
     dom.property(element, "top", `${label.y.toFixed(1)}px`);
   }
 
-  // The same as a table
-
-  function paintTable() {
-    const table = document.querySelector("#overview-table table");
-    if (!table || table.closest("[hidden]") || !plant.lines.length) return;
-    const { times } = plant.lines[0].series;
-    const key = `${plant.edition} ${times[times.length - 1]}`;
-    if (table.dataset.painted === key) return;
-    table.dataset.painted = key;
-    const shown = times.slice(-TABLE_ROWS).reverse();
-    table.replaceChildren(caption(), row("th", ["Time", ...plant.lines.map((line) => line.name)]),
-      ...shown.map((atMs) => row("td", [formats.time(atMs), ...plant.lines.map((line) => cellAt(line.series, atMs))])));
-  }
-
-  /* A line of slower meters has its own, longer steps: its newest value until then. */
-  function cellAt(one, atMs) {
-    const index = one.times.findLastIndex((time) => time <= atMs);
-    if (index < 0 || one.sums[index] === null) return formats.NO_VALUE;
-    const missing = one.members.length - one.counts[index];
-    const text = formats.number(one.sums[index] / 1000, 1);
-    return missing ? `${text} (−${missing})` : text;
-  }
-
-  function caption() {
-    const element = document.createElement("caption");
-    element.textContent = "Power in kW, newest first; in brackets: so many meters are missing in the sum";
-    return element;
-  }
-
-  function row(kind, texts) {
-    const element = document.createElement("tr");
-    element.append(...texts.map((text) => Object.assign(document.createElement(kind), { textContent: text })));
-    return element;
-  }
-
-  /* The button that swaps chart and table. */
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-swap]");
-    if (!button) return;
-    const isTable = button.getAttribute("aria-pressed") !== "true";
-    button.setAttribute("aria-pressed", String(isTable));
-    document.getElementById("overview-chart-box").hidden = isTable;
-    document.getElementById("overview-table").hidden = !isTable;
-    paintTable();
-  });
-
   addEventListener("monitor:theme", () => { drawn.graph = null; });
-  return { paint, paintTable, drawn };
+  return { paint, drawn };
 })();

@@ -3,7 +3,7 @@ window.monitor = window.monitor || {};
 window.monitor.paint = (() => {
   const EVERY_MS = 500;
   const TRIM_EVERY_MS = 30000;
-  const { catchUp, cards, chart, clock, dom, formats, live, plant, tiles } = monitor;
+  const { catchUp, cards, chart, clock, dom, formats, live, plant, table, tiles } = monitor;
 
   function paint() {
     if (document.hidden) return;
@@ -18,7 +18,7 @@ window.monitor.paint = (() => {
     cards.paintAll(nowMs);
     chart.paint();
     paintCaption(nowMs);
-    chart.paintTable();
+    table.paint();
   }
 
   /* While readings are missing no cell is complete, whatever its members have. */
