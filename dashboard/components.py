@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import dash_bootstrap_components as dbc
 from dash import html
 from dash.development.base_component import Component
 
-from dashboard.formats import gateway_code
 from models.database import to_ms
 from models.events import LoggedEvent, Severity
 
@@ -48,22 +48,28 @@ def tile(name: str, label: str) -> Component:
     )
 
 
-def gateway_card(gateway_id: int, name: str) -> Component:
+def gateway_cards() -> list[Component]:
+    """The place of the gateways' cards and the pattern that `cards.js` copies into it for each gateway.
+
+    Every Dash component costs time at every message of the socket; so the page has one card, not hundreds.
+    """
+    return [html.Template(_card_pattern(), id="overview-card"), html.Div(id="overview-cards", className="m-cards")]
+
+
+def _card_pattern() -> Component:
     """A gateway: name, value, state in shape and word, half an hour as a line, its meters and its age."""
     badge = html.Span([_part("shape", className="m-shape"), _part("word", className="m-word")], className="m-badge")
     reading = [_part("value", className="m-number"), _part("unit", className="m-unit"), badge]
     return html.Article(
         [
-            html.Div(
-                [html.H3(name, className="m-card-name"), html.Span(gateway_code(gateway_id))], className="m-card-head"
-            ),
+            html.Div([_part("name", html.H3, className="m-card-name"), _part("code")], className="m-card-head"),
             html.P(reading, className="m-card-reading"),
             _part("sparkline", html.Canvas, className="m-sparkline", role="img"),
             _part("reason", html.P, className="m-card-reason"),
             html.P([_part("note"), _part("latency")], className="m-card-foot m-figures"),
         ],
         className="m-card",
-        **{"data-gateway": gateway_id, "data-state": "loading"},
+        **{"data-state": "loading"},
     )
 
 
@@ -93,4 +99,6 @@ def empty_state(title: str, *words: Component | str) -> Component:
 def error_state(title: str, what_to_do: str, at: datetime) -> Component:
     """Something can't be shown: what, since when, and what to do."""
     since = html.Time(className="m-figures", **{"data-at": to_ms(at)})
-    return html.Div([html.Strong(title), html.Span(f" {what_to_do} "), since], className="m-error", role="alert")
+    words = [html.Strong(title), html.Span(f" {what_to_do} "), since]
+    alert: Component = dbc.Alert(words, color="danger", class_name="m-error")
+    return alert

@@ -46,7 +46,14 @@ def template(theme: Theme) -> dict[str, Any]:
             "hovermode": "x unified",
             "hoverlabel": {"bgcolor": palette.panel, "bordercolor": palette.grid, "font": {"color": palette.ink}},
             "xaxis": {**axis, "showgrid": False, "ticks": "outside", "ticklen": 4},
-            "yaxis": {**axis, "showgrid": True, "gridcolor": palette.grid, "nticks": 6, "showline": False},
+            "yaxis": {
+                **axis,
+                "showgrid": True,
+                "separatethousands": True,
+                "gridcolor": palette.grid,
+                "nticks": 6,
+                "showline": False,
+            },
             "colorway": [palette.total, *palette.areas],
         }
     }

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dashboard.catch_up import gateway_state
+from dashboard.formats import gateway_code
 from models.database import to_ms
 from models.gateways import DataPoint, Device, Gateway, Quantity, Site, configuration_version
 
@@ -33,6 +34,7 @@ def describe_plant(session: Session, site: Site | None, now: datetime) -> Descri
         "gateways": [
             {
                 **gateway_state(gateway),
+                "code": gateway_code(gateway.id),
                 "area": gateway.area,
                 "period_ms": round(gateway.poll_interval_s * 1000),
                 "points": points[gateway.id],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import dash_bootstrap_components as dbc
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 from dash_extensions import WebSocket
@@ -94,15 +95,18 @@ def _header(site: Site | None, links: Sequence[Link]) -> Component:
     return html.Header(
         [
             html.Div([html.Span(PRODUCT, className="m-product"), *_site_name(site)], className="m-brand"),
-            html.Nav(
-                [dcc.Link(link.name, href=link.path, className="m-nav-link") for link in links],
-                className="m-nav",
-                **{"aria-label": "Pages"},
-            ),
+            html.Nav(_pages(links), className="m-nav", **{"aria-label": "Pages"}),
             html.Div([_connection(), _clock(), _theme_switch(), *_user()], className="m-status"),
         ],
         className="m-header",
     )
+
+
+def _pages(links: Sequence[Link]) -> Component:
+    """The navigation; the page that is shown is marked."""
+    entries = [dbc.NavLink(link.name, href=link.path, active="exact", class_name="m-nav-link") for link in links]
+    navigation: Component = dbc.Nav(entries, class_name="m-nav-entries")
+    return navigation
 
 
 def _site_name(site: Site | None) -> list[Component]:

@@ -174,10 +174,11 @@ def refresh_normal_ranges(database: Database, now: datetime) -> None:
     Only spans in which all its meters were read count; a gateway with less than six hours of them has no normal range.
     """
     with database.read() as session:
-        gateways = {gateway: _power_points_of(session, gateway) for gateway in session.scalars(select(Gateway.id))}
-        ranges = {gateway: _normal_range(session, points, now) for gateway, points in gateways.items() if points}
-    with database.write() as session:
-        for gateway, (low_w, high_w) in ranges.items():
+        gateways = session.scalars(select(Gateway.id)).all()
+    for gateway in gateways:
+        with database.read() as session:
+            low_w, high_w = _normal_range(session, _power_points_of(session, gateway), now)
+        with database.write() as session:
             changed = update(Gateway).where(Gateway.id == gateway).values(normal_low_w=low_w, normal_high_w=high_w)
             session.execute(changed)
 

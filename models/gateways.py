@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selecti
 
 from models.database import Base, UtcTime, words
 
+NEVER_AGAIN = {"sqlite_autoincrement": True}  # an id is not given twice: readings outlive their point
+
 
 class Table(StrEnum):
     """The four tables of Modbus."""
@@ -120,6 +122,7 @@ class Site(Base):
     """A plant in one time zone."""
 
     __tablename__ = "site"
+    __table_args__ = (NEVER_AGAIN,)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)
@@ -134,7 +137,8 @@ class Gateway(Base):
     """A router that speaks Modbus TCP, with its meters behind it and how polling it has gone."""
 
     __tablename__ = "gateway"
-    __table_args__ = (UniqueConstraint("host", "port"),)  # two masters on one serial bus would disturb each other
+    # Two masters on one serial bus would disturb each other.
+    __table_args__ = (UniqueConstraint("host", "port"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
@@ -169,7 +173,7 @@ class Device(Base):
     """One unit behind a gateway: the router itself or a meter."""
 
     __tablename__ = "device"
-    __table_args__ = (UniqueConstraint("gateway_id", "unit_id"),)
+    __table_args__ = (UniqueConstraint("gateway_id", "unit_id"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     gateway_id: Mapped[int] = mapped_column(ForeignKey("gateway.id", ondelete="CASCADE"))
@@ -187,7 +191,7 @@ class DataPoint(Base):
     """One value of a device: where it lies, how it is written and what it means."""
 
     __tablename__ = "data_point"
-    __table_args__ = (UniqueConstraint("device_id", "key"),)
+    __table_args__ = (UniqueConstraint("device_id", "key"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     device_id: Mapped[int] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"))

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import BigInteger, String, func, select
+from sqlalchemy import BigInteger, String, delete, func, select, tuple_
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models import readings
-from models.database import Base, from_ms, to_ms
+from models.database import Base, Database, from_ms, to_ms
 from models.events import EventKind, Severity, log_event
 from models.gateways import Gateway, Outcome, Status, status
 from models.readings import Sample
+from models.steps import steps_on
 
 OUTCOMES_KEPT = 10
 LATENCIES_WEIGHED = 5000
@@ -173,6 +174,22 @@ def _reason(gateway: Gateway, error: str) -> str:
     if gateway.status is Status.DEGRADED and not error:
         return "answers again, not yet steadily"
     return error or gateway.status_reason or "no successful poll"
+
+
+def prune_polls(database: Database, before: datetime) -> int:
+    """Delete the log of polls that began earlier, in small steps; returns how many."""
+    deleted = 0
+    with steps_on(database) as steps:
+        while True:
+            oldest = select(PollRow.started_at_ms, PollRow.gateway_id).where(PollRow.started_at_ms < to_ms(before))
+            some = oldest.order_by(PollRow.started_at_ms).limit(steps.rows)
+            with steps.write() as connection:
+                gone = connection.execute(
+                    delete(PollRow).where(tuple_(PollRow.started_at_ms, PollRow.gateway_id).in_(some))
+                ).rowcount
+            deleted += gone
+            if not gone:
+                return deleted
 
 
 def poll_summary(session: Session, since: datetime, until: datetime) -> PollSummary:

@@ -103,14 +103,14 @@ def prune(database: Database, before: datetime) -> int:
     return count
 
 
-def insert_settled(database: Database, rows: Iterable[Row]) -> int:
+def insert_settled(database: Database, rows: Iterable[Row], *, alone: bool = False) -> int:
     """Take in history: rows (data_point_id, read_at in ms, value, quality), sorted by point, then time.
 
     A settled reading that is there already is replaced; one that has not settled yet stays. The latest readings are
-    brought up where these are newer. Returns the number of rows.
+    brought up where these are newer. alone: nobody else uses the database yet. Returns the number of rows.
     """
     count, source = 0, iter(rows)
-    with steps_on(database) as steps:
+    with steps_on(database, alone=alone) as steps:
         while batch := list(islice(source, steps.rows)):
             newest = {row[0]: row for row in batch}.values()
             with steps.write() as connection:

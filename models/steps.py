@@ -19,8 +19,9 @@ CHECKPOINT_ROWS = 20_000
 class Steps:
     """Transactions on one connection. `rows` is how many rows the next step should touch, by the speed of the last."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, alone: bool = False) -> None:
         self.connection = connection
+        self._alone = alone
         self.rows = FIRST_ROWS
         self._rows_to_checkpoint = 0
 
@@ -38,7 +39,7 @@ class Steps:
         took_s = time.perf_counter() - started
         self._checkpoint()
         self.rows = next_rows(self.rows, took_s)
-        if self.connection.dialect.name == "sqlite":
+        if self.connection.dialect.name == "sqlite" and not self._alone:
             time.sleep(took_s)
 
     @contextmanager
@@ -57,12 +58,15 @@ class Steps:
 
 
 @contextmanager
-def steps_on(database: Database) -> Iterator[Steps]:
-    """Steps on a connection of their own, which decide themselves when SQLite's WAL is carried over."""
+def steps_on(database: Database, *, alone: bool = False) -> Iterator[Steps]:
+    """Steps on a connection of their own, which decide themselves when SQLite's WAL is carried over.
+
+    alone: nobody else uses the database, so no time is left to others.
+    """
     with database.engine.connect() as connection:
         run_pragma(connection, "wal_autocheckpoint=0")
         try:
-            yield Steps(connection)
+            yield Steps(connection, alone=alone)
         finally:
             run_pragma(connection, "wal_autocheckpoint=1000")
 

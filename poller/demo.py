@@ -98,7 +98,8 @@ def seed_history(database: Database, site: Site, now: datetime, progress: Callab
         gateways = [gateway for gateway in load_gateways(session) if gateway.site_id == site.id]
     gateways = [gateway for gateway in gateways if gateway.name in PLAYED]
     progress(f"Simulated plant: writing the past day of {len(gateways)} gateways")
-    count = insert_settled(database, _rows(gateways, ZoneInfo(site.time_zone), to_ms(now), progress))
+    rows = _rows(gateways, ZoneInfo(site.time_zone), to_ms(now), progress)
+    count = insert_settled(database, rows, alone=True)
     progress(f"Simulated plant: {count:,} readings of the past day are in the database")
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from models.database import Database
 from models.energy import refresh_normal_ranges
 from models.gateways import Gateway, configuration_version, load_gateways
-from models.polls import Poll, review_statuses
+from models.polls import Poll, prune_polls, review_statuses
 from models.readings import prune, settle
 from poller.modbus import Connection
 from poller.poll import GatewayPlan, Link, plan_gateway, poll_gateway, utc_now
@@ -36,6 +36,7 @@ JOB_PREFIX = "gateway-"
 CLOCK_JUMP_S = 2.0
 WATCH_INTERVAL_S = 0.5
 REVIEW_INTERVAL_S = 5.0
+POLLS_KEPT = timedelta(days=30)
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Poller:
         self._skipped = 0  # runs that came while the gateway's previous poll was still going on
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
-            executors={"default": AsyncIOExecutor(), "upkeep": ThreadPoolExecutor(1)},
+            executors={"default": AsyncIOExecutor(), "review": ThreadPoolExecutor(1), "upkeep": ThreadPoolExecutor(1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
 
@@ -201,17 +202,17 @@ class Poller:
             logger.log(level, "gateway %s: a poll takes longer than its interval", polled.plan.name)
 
     def _add_upkeep(self) -> None:
-        """Jobs that keep the store in order; they run in a thread, one at a time."""
+        """Jobs that keep the store in order; they run in threads, the long ones one at a time."""
         settings = self._settings
-        for job, every_s in (
-            (self._review_statuses, REVIEW_INTERVAL_S),
-            (self._settle, settings.settle_interval_s),
-            (self._prune, 3600),
-            (self._refresh_normal_ranges, 3600),
+        for job, every_s, executor in (
+            (self._review_statuses, REVIEW_INTERVAL_S, "review"),
+            (self._settle, settings.settle_interval_s, "upkeep"),
+            (self._prune, 3600, "upkeep"),
+            (self._refresh_normal_ranges, 3600, "upkeep"),
         ):
             first_at = self._clock() + timedelta(seconds=min(every_s, 20))
             self._scheduler.add_job(
-                job, "interval", seconds=every_s, executor="upkeep", id=job.__name__.strip("_"), next_run_time=first_at
+                job, "interval", seconds=every_s, executor=executor, id=job.__name__.strip("_"), next_run_time=first_at
             )
 
     def _review_statuses(self) -> None:
@@ -224,6 +225,7 @@ class Poller:
 
     def _prune(self) -> None:
         prune(self._database, before=self._clock() - timedelta(days=self._settings.retention_days))
+        prune_polls(self._database, before=self._clock() - POLLS_KEPT)
 
     def _refresh_normal_ranges(self) -> None:
         refresh_normal_ranges(self._database, self._clock())

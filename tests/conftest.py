@@ -1,4 +1,4 @@
-"""Fixtures for all tests: settings of a folder of one's own, and a fresh database brought up to date."""
+"""Fixtures for all tests: settings of a folder of one's own, a fresh database brought up to date, a demo's data."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from models.database import Database, upgrade
 from settings import Settings
+from tests.program import Program
 
 
 @pytest.fixture
@@ -22,3 +23,12 @@ def database(settings: Settings) -> Iterator[Database]:
     upgrade(database)
     yield database
     database.close()
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a demo that has been started once, with its day of history."""
+    program = Program(tmp_path_factory.mktemp("seeded"))
+    program.start("--demo")
+    program.stop()
+    return program.folder

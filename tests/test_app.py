@@ -3,10 +3,7 @@
 import shutil
 import signal
 import socket
-import sqlite3
-import time
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -24,15 +21,6 @@ def program(tmp_path: Path) -> Iterator[Program]:
     yield program
     if program.process is not None and program.process.poll() is None:
         program.stop()
-
-
-@pytest.fixture(scope="module")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data of a demo that has been started once."""
-    program = Program(tmp_path_factory.mktemp("seeded"))
-    program.start("--demo")
-    program.stop()
-    return program.folder
 
 
 @pytest.fixture
@@ -160,21 +148,3 @@ def test_sigterm_ends_everything_too(demo: Program) -> None:
     assert demo.stop(signal.SIGTERM) < 4.0
     psutil.wait_procs(family, timeout=1)
     assert [process.name() for process in family if process.is_running()] == []
-
-
-def test_kill_9_and_a_restart_20_s_later_leave_no_hole(demo: Program) -> None:
-    time.sleep(6)
-    left = demo.kill()
-    assert left, "the poller and the plant go on"
-    time.sleep(20)
-    demo.start("--demo")
-    time.sleep(12)
-    _gone, alive = psutil.wait_procs(left, timeout=5)
-    assert alive == [], "the successors have taken over"
-    with sqlite3.connect(demo.folder / "demo" / "monitor.db") as connection:
-        rows = connection.execute(
-            "SELECT gateway_id, started_at_ms FROM poll WHERE reading_count > 0 ORDER BY gateway_id, started_at_ms"
-        ).fetchall()
-    gaps_ms = [later - earlier for (one, earlier), (other, later) in pairwise(rows) if one == other != 8]
-    assert len(gaps_ms) > 7 * 6
-    assert max(gaps_ms) < 11_000, "two poll intervals at most; the flaky gateway, 8, aside"

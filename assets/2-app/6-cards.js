@@ -65,7 +65,26 @@ window.monitor.cards = (() => {
     return gateway.reason || "";
   }
 
+  /* One card per gateway, in their order, copied from the page's pattern. */
+  function arrange() {
+    const box = document.getElementById("overview-cards");
+    if (!box || box.dataset.edition === String(plant.edition)) return;
+    const pattern = document.getElementById("overview-card").firstElementChild;
+    const known = new Map([...box.children].map((element) => [Number(element.dataset.gateway), element]));
+    box.replaceChildren(...[...plant.gateways.values()].map((gateway) => named(gateway, known, pattern)));
+    box.dataset.edition = plant.edition;
+  }
+
+  function named(gateway, known, pattern) {
+    const element = known.get(gateway.id) || pattern.cloneNode(true);
+    element.dataset.gateway = gateway.id;
+    dom.text(dom.part(element, "name"), gateway.name);
+    dom.text(dom.part(element, "code"), gateway.code);
+    return element;
+  }
+
   function paintAll(nowMs) {
+    arrange();
     for (const element of document.querySelectorAll("[data-gateway]")) {
       const gateway = plant.gateways.get(Number(element.dataset.gateway));
       if (gateway && gateway.status) paint(element, gateway, look(gateway, nowMs));

@@ -6,7 +6,7 @@ window.monitor.tiles = (() => {
   const { dom, formats, freshness, plant } = monitor;
 
   let serverFacts = {}; // tile name -> facts
-  let lastTotal = null; // {powerW, atMs}: shown, as stale, when nothing is known any more
+  let lastTotal = { edition: 0, atMs: null, powerW: null, count: 0 };
 
   /* Dash brings what the server has computed. */
   function takeOver(facts) {
@@ -58,17 +58,24 @@ window.monitor.tiles = (() => {
   function total(nowMs) {
     const members = [...plant.gateways.values()].flatMap((gateway) => gateway.members);
     if (!members.length) return plant.description ? noMeters() : null;
-    const { powerW, count, newestMs } = plant.powerNow(members, nowMs);
-    if (powerW !== null) lastTotal = { powerW, atMs: newestMs };
-    if (lastTotal === null) return null;
+    remember(members, nowMs);
+    if (lastTotal.atMs === null) return null;
     return {
       at: lastTotal.atMs,
       period_ms: Math.max(...members.map((member) => member.periodMs)),
       value: formats.power(lastTotal.powerW),
       severity: severityOf(lastTotal.powerW),
       bar: barOf(lastTotal.powerW),
-      note: noteOf(count, members.length),
+      note: noteOf(lastTotal.count, members.length),
     };
+  }
+
+  /* Add up anew when a sample has come. When none comes any more the sum grows old as a whole; it does not shrink while
+     its meters drop out of it one by one. */
+  function remember(members, nowMs) {
+    const { powerW, count, newestMs } = plant.powerNow(members, nowMs);
+    if (newestMs === lastTotal.atMs && plant.edition === lastTotal.edition) return;
+    lastTotal = { edition: plant.edition, atMs: newestMs, powerW, count };
   }
 
   function noMeters() {

@@ -9,7 +9,7 @@ window.monitor.paint = (() => {
     if (document.hidden) return;
     const nowMs = clock.serverMs();
     paintConnection();
-    paintNavigation();
+    paintTheme();
     if (!plant.description) return;
     fold();
     paintClock(nowMs);
@@ -40,11 +40,7 @@ window.monitor.paint = (() => {
     if (changed) dom.text(document.getElementById("shell-connection-spoken"), `${text}: ${cause}`);
   }
 
-  function paintNavigation() {
-    for (const link of document.querySelectorAll(".m-nav-link")) {
-      if (link.pathname === location.pathname) dom.attribute(link, "aria-current", "page");
-      else link.removeAttribute("aria-current");
-    }
+  function paintTheme() {
     monitor.theme.showChoice();
   }
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import figures, tiles
 from dashboard.catch_up import gateway_states
-from dashboard.components import empty_state, error_state, event_row, gateway_card, panel, tile
+from dashboard.components import empty_state, error_state, event_row, gateway_cards, panel, tile
 from dashboard.formats import gateway_code
 from dashboard.plant import Description, describe_plant, find_site, line_names
 from dashboard.recent import Recent
@@ -162,9 +162,11 @@ def _chart_panel(description: Description) -> Component:
 
 
 def _gateways_panel(description: Description) -> Component:
-    gateways = description["gateways"]
-    cards = html.Div([gateway_card(gateway["id"], gateway["name"]) for gateway in gateways], className="m-cards")
-    return panel("Gateways", cards, aside=[f"{len(gateways)} configured · band = normal range (7 d, p5–p95)"])
+    return panel(
+        "Gateways",
+        *gateway_cards(),
+        aside=[f"{len(description['gateways'])} configured · band = normal range (7 d, p5–p95)"],
+    )
 
 
 def _events(session: Session) -> Sequence[Component]:

@@ -73,7 +73,7 @@ class Screen:
         return self.page.evaluate("window.monitor?.live && [monitor.live.connection(), monitor.live.health()]")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # no longer: its event loop would be in the way of tests that run one of their own
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)

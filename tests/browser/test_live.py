@@ -118,11 +118,15 @@ def test_values_age_to_stale_by_themselves(running_app: RunningApp, open_screen:
     screen = open_screen(running_app.url)
     screen.wait_for_live()
     running_app.plant.stop()
+    time.sleep(0.6)
+    total = "document.querySelector('[data-tile=total] [data-part=value]').textContent"
+    last = screen.ask(total)
     screen.wait_until(f"{card(1)}.dataset.state === 'stale'", timeout_s=5)
     assert screen.ask(f"{card(1)}.querySelector('[data-part=word]').textContent") == "stale"
     assert "last data" in screen.ask(f"{card(1)}.querySelector('[data-part=note]').textContent")
     screen.wait_until("document.querySelector('[data-tile=total]').dataset.fresh === 'stale'")
     assert screen.ask(TOTAL_NOTE).endswith("s old")
+    assert screen.ask(total) == last, "an old sum stays whole; it does not shrink meter by meter"
 
 
 def test_a_silent_gateway_is_said_to_be_offline_and_the_total_to_lack_its_meters(

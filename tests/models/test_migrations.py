@@ -1,7 +1,5 @@
 """The schema: made, brought up from an earlier version, equal to what the tables say, refused in words."""
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +18,7 @@ import models.users  # noqa: F401 (each adds its tables to the metadata)
 from models.database import Base, Database, DatabaseUnusable, is_current, migrations, upgrade
 from models.gateways import configuration_version
 from models.partitions import make_months
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.models.children import processes, upgrade_as_nobody, upgrade_with_others
 
 OLD_PLANT = """
     INSERT INTO site VALUES (1, 'Old plant', 'Europe/Berlin', NULL, false);
@@ -122,12 +119,15 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(empty: Database) -
 
 
 def test_processes_that_start_at_once_all_find_it_upgraded(empty_url: str) -> None:
-    program = "import sys; from models.database import *; d = Database(sys.argv[1]); upgrade(d); print(is_current(d))"
-    started = [
-        subprocess.Popen([sys.executable, "-c", program, empty_url], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    assert [process.communicate()[0] for process in started] == ["True\n"] * 3
+    answers, answer = processes.Pipe(duplex=False)
+    barrier = processes.Barrier(4)
+    started = [processes.Process(target=upgrade_with_others, args=(empty_url, barrier, answer)) for _ in range(4)]
+    for process in started:
+        process.start()
+    answer.close()
+    assert [answers.recv() for _ in started] == [True] * 4
+    for process in started:
+        process.join()
 
 
 def test_the_id_of_a_deleted_thing_is_not_used_again(database: Database) -> None:
@@ -183,15 +183,14 @@ def test_a_database_that_may_not_be_written_is_refused(open_folder: Path, protec
     database.close()
     folder.chmod(0o555 if protect == "folder" else 0o777)
     (folder / "monitor.db").chmod(0o444)
-    program = (
-        "import os, sys; from models.database import *; database = Database(sys.argv[1])\n"
-        "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "try: upgrade(database)\n"
-        "except DatabaseUnusable as error: print(error)"
-    )
+    answers, answer = processes.Pipe(duplex=False)
     url = f"sqlite:///{folder}/monitor.db"
-    said = subprocess.run([sys.executable, "-c", program, url], cwd=ROOT, capture_output=True, text=True)
-    assert said.stdout.startswith(f"{folder}/monitor.db: ") and "writable for this user" in said.stdout, said
+    process = processes.Process(target=upgrade_as_nobody, args=(url, answer))
+    process.start()
+    answer.close()
+    said = answers.recv()
+    process.join()
+    assert said.startswith(f"{folder}/monitor.db: ") and "writable for this user" in said
 
 
 def test_a_server_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:

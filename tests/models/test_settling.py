@@ -1,6 +1,5 @@
 """Settling, history and pruning: nothing lost, nothing doubled, whoever dies and whoever else is at work."""
 
-import multiprocessing
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ from models.database import Database, from_ms, to_ms
 from models.gateways import Quantity
 from models.readings import Quality, Sample, insert_settled, latest, prune, readings_between, settle, store
 from models.steps import FEWEST_ROWS, MOST_ROWS, STEP_S, next_rows
-from tests.models.crashing import BATCHES, POINTS, batch_of, end_of, store_and_settle, value_of
+from tests.models.children import BATCHES, POINTS, batch_of, end_of, processes, store_and_settle, value_of
 from tests.models.plant import add_gateway, add_meter, add_site
 
 NOON = datetime(2025, 6, 15, 12, tzinfo=UTC)
@@ -141,8 +140,6 @@ def test_a_step_takes_as_many_rows_as_the_machine_manages_in_its_time(rows: int,
 
 
 def test_a_kill_anywhere_loses_and_doubles_nothing(database: Database) -> None:
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["tests.models.crashing"])
     url = database.engine.url.render_as_string(hide_password=False)
     truth: dict[tuple[int, float], float] = {}
     first = 0

@@ -1,19 +1,48 @@
-"""A process that stores and settles until it is killed in the middle of it; run by the crash tests."""
+"""What other processes do in these tests; started by a fork of a process that has all imports done."""
 
+import multiprocessing
 import os
 import signal
 from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
 from typing import Any
 
 from sqlalchemy import event
 
-from models.database import Database, from_ms
+from models.database import Database, DatabaseUnusable, from_ms, is_current, upgrade
 from models.readings import Quality, Sample, settle, store
 
 POINTS = range(1, 41)
 BATCHES = 30
 PERIOD_MS = 1_000
+NOBODY = 65_534
+
+
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload([__name__])
+
+
+def upgrade_with_others(url: str, others: Barrier, answer: Connection) -> None:
+    """Bring the database up to date at the same moment as the others; the answer is whether it is current."""
+    others.wait()
+    database = Database(url)
+    upgrade(database)
+    answer.send(is_current(database))
+
+
+def upgrade_as_nobody(url: str, answer: Connection) -> None:
+    """Try to bring the database up to date without the rights of root; the answer is what is said against it."""
+    database = Database(url)
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+    try:
+        upgrade(database)
+        answer.send("nothing")
+    except DatabaseUnusable as error:
+        answer.send(str(error))
 
 
 def value_of(point: int, at_ms: int) -> float:
