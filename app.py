@@ -220,7 +220,7 @@ def run(settings: Settings, *, debug: bool, demo: bool) -> None:
     """Serve until a signal ends the program."""
     listener = None if debug else listen(settings.web_host, settings.web_port)
     if not (debug and is_running_from_reloader()):
-        announce(settings, prepare(settings, demo=demo))
+        announce(settings, prepare(settings, demo=demo), "--demo " if demo else "")
 
     def make() -> Monitor:
         return create_app(settings, in_process=debug, demo=demo)
@@ -231,13 +231,14 @@ def run(settings: Settings, *, debug: bool, demo: bool) -> None:
         serve(settings, make, listener)
 
 
-def announce(settings: Settings, token: str | None) -> None:
-    """Say where the dashboard is and how to get in."""
+def announce(settings: Settings, token: str | None, options: str = "") -> None:
+    """Say where the dashboard is and how to get in. options: what comes before a command to mean this database."""
     host = "localhost" if settings.web_host in HERE else settings.web_host
     address = f"http://{host}:{settings.web_port}"
     click.echo(f"\n  Dashboard  {address}")
     if token is not None:
-        click.echo(f"  Sign in    {address}/sign-in/{token}  (works once; python app.py user link admin makes another)")
+        another = f"python app.py {options}user link admin"
+        click.echo(f"  Sign in    {address}/sign-in/{token}  (works once; {another} makes another)")
     click.echo("")
 
 

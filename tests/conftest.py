@@ -32,3 +32,11 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program.start("--demo")
     program.stop()
     return program.folder
+
+
+LONGEST = ("test_journey.py", "test_soak.py", "test_reconnect.py", "test_app.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest begin first, so that the workers end together."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))

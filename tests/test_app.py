@@ -11,7 +11,8 @@ import pytest
 import requests
 from click.testing import CliRunner, Result
 
-from app import main
+from app import create_app, main
+from settings import Settings
 from tests.program import Program
 
 
@@ -126,6 +127,22 @@ def test_a_gateway_is_added_paused_resumed_and_edited(command: Command) -> None:
     assert "10.0.0.7:503           every 7 s" in command("gateway", "list").output
     unknown = command("gateway", "pause", "Nort")
     assert unknown.exit_code == 2 and "did you mean North?" in unknown.output
+
+
+def test_what_is_not_ready_is_named(settings: Settings) -> None:
+    monitor = create_app(settings)
+    answer = monitor.server.test_client().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.get_json() == {
+        "status": "not ready",
+        "reasons": {
+            "database": "not reachable, or not of this version",
+            "hub": "not running",
+            "poller": "the poller has not started yet",
+        },
+    }
+    monitor.database.close()
+    monitor.broker.close()
 
 
 def test_health_is_told_to_strangers_and_nothing_more(demo: Program) -> None:
