@@ -14,7 +14,7 @@ run: $(VENV)/runtime
 	$(BIN)/python app.py $(ARGS)
 
 test: $(VENV)/development $(VENV)/debian
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --headless --numprocesses 2 --dist loadfile $(ARGS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --headless --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/development
 	$(BIN)/ruff check .
