@@ -218,17 +218,20 @@ def main(context: click.Context, host: str | None, port: int | None, debug: bool
 
 def run(settings: Settings, *, debug: bool, demo: bool) -> None:
     """Serve until a signal ends the program."""
-    listener = None if debug else listen(settings.web_host, settings.web_port)
-    if not (debug and is_running_from_reloader()):
+    is_reloaded = debug and is_running_from_reloader()
+    listener = None if is_reloaded else listen(settings.web_host, settings.web_port)
+    if not is_reloaded:
         announce(settings, prepare(settings, demo=demo), "--demo " if demo else "")
 
     def make() -> Monitor:
         return create_app(settings, in_process=debug, demo=demo)
 
-    if listener is None:
-        serve_for_development(settings, make)
-    else:
+    if listener is not None and not debug:
         serve(settings, make, listener)
+        return
+    if listener is not None:
+        listener.close()  # Werkzeug opens its own; this one has shown that the port is free
+    serve_for_development(settings, make)
 
 
 def announce(settings: Settings, token: str | None, options: str = "") -> None:

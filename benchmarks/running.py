@@ -67,7 +67,7 @@ def running_demo(web_port: int, demo_port: int, command: list[str] | None = None
         try:
             yield Program(process, Path(folder), environment, _link(process), started)
         finally:
-            process.send_signal(signal.SIGINT)
+            os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: `make` passes nothing on
             process.wait(10)
 
 
