@@ -68,7 +68,7 @@ class Poller:
         self._version: int | None = None
         self._started_at = clock()
         self._lateness_ms: deque[float] = deque(maxlen=LATENESSES_KEPT)
-        self._in_flight: set[asyncio.Future[Poll]] = set()
+        self._in_flight: dict[int, asyncio.Future[Poll]] = {}  # by gateway
         self._skipped = 0  # runs that came while the gateway's previous poll was still going on
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
@@ -88,9 +88,10 @@ class Poller:
             await self._watch(stop)
         finally:
             self._scheduler.shutdown(wait=False)
-            for work in self._in_flight:
+            in_flight = list(self._in_flight.values())
+            for work in in_flight:
                 work.cancel()
-            await asyncio.gather(*self._in_flight, return_exceptions=True)
+            await asyncio.gather(*in_flight, return_exceptions=True)
             for polled in self._polled.values():
                 polled.link.connection.close()
             await asyncio.to_thread(self._writer.stop, 1.0)
@@ -149,7 +150,11 @@ class Poller:
         logger.info("poller: %d gateways, %d data points", len(plans), sum(len(p.points) for p in plans.values()))
 
     def _forget(self, gateway_id: int) -> None:
+        """Stop polling a gateway, in the middle of a poll if need be."""
         self._scheduler.remove_job(_job_id(gateway_id))
+        work = self._in_flight.pop(gateway_id, None)
+        if work is not None:
+            work.cancel()
         self._polled.pop(gateway_id).link.connection.close()
 
     def _take_up(self, plan: GatewayPlan) -> None:
@@ -180,11 +185,12 @@ class Poller:
         if polled is None:
             return
         work = asyncio.ensure_future(poll_gateway(polled.plan, polled.link, self._clock))
-        self._in_flight.add(work)
-        work.add_done_callback(self._in_flight.discard)
-        with suppress(asyncio.CancelledError):  # the poller ends; APScheduler would log it as a failure
+        self._in_flight[gateway_id] = work
+        with suppress(asyncio.CancelledError):  # paused, moved or the poller ends; APScheduler would log a failure
             self._writer.put(await work, polled.plan)
             polled.done += 1
+        if self._in_flight.get(gateway_id) is work:
+            del self._in_flight[gateway_id]
 
     def _note_start(self, event: JobSubmissionEvent) -> None:
         if event.job_id.startswith(JOB_PREFIX):

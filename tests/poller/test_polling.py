@@ -165,7 +165,8 @@ def test_edits_take_effect_without_a_restart(
         until(lambda: recorder.statuses() == ["online"])
         edit(set_enabled, False)
         until(lambda: report["gateways"] == 0)
-        time.sleep(INTERVAL_S)  # a poll that had begun
+        until(lambda: report["queued_polls"] == 0)
+        time.sleep(2 * INTERVAL_S)  # what was being stored is told
         seen = len(recorder.events)
         time.sleep(4 * INTERVAL_S)
         assert [event for event in recorder.events[seen:] if event.name == "reading.new"] == []
