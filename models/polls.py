@@ -142,6 +142,18 @@ def review_status(
         text=f"{previous.value} → {current.value}",
         reason=gateway.status_reason,
     )
+    return _change(gateway, previous, now)
+
+
+def review_statuses(session: Session, now: datetime, watched_since: datetime) -> list[StatusChange]:
+    """Review every gateway without a poll's end: one whose polls hang, or that was paused, changes its status too."""
+    gateways = session.scalars(select(Gateway)).all()
+    changes = [review_status(session, gateway, now=now, watched_since=watched_since) for gateway in gateways]
+    return [change for change in changes if change is not None]
+
+
+def _change(gateway: Gateway, previous: Status, at: datetime) -> StatusChange:
+    """The change that the gateway has just gone through."""
     return StatusChange(
         gateway_id=gateway.id,
         name=gateway.name,
@@ -152,17 +164,10 @@ def review_status(
         success_count=gateway.success_count,
         failure_count=gateway.failure_count,
         previous=previous,
-        current=current,
-        at=now,
+        current=gateway.status,
+        at=at,
         reason=gateway.status_reason,
     )
-
-
-def review_statuses(session: Session, now: datetime, watched_since: datetime) -> list[StatusChange]:
-    """Review every gateway without a poll's end: one whose polls hang, or that was paused, changes its status too."""
-    gateways = session.scalars(select(Gateway)).all()
-    changes = [review_status(session, gateway, now=now, watched_since=watched_since) for gateway in gateways]
-    return [change for change in changes if change is not None]
 
 
 def _reason(gateway: Gateway, error: str) -> str:
