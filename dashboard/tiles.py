@@ -76,7 +76,7 @@ def energy_tile(today: EnergyToday) -> Tile:
     yesterday_kwh = today.yesterday_by_now_kwh
     if yesterday_kwh is None or yesterday_kwh <= 0:
         return Tile(energy(today.energy_kwh), note=_since(today) or _counted(today))
-    change = today.energy_kwh / yesterday_kwh - 1
+    change = round(today.energy_kwh / yesterday_kwh - 1, 2) + 0.0  # never "-0 %"
     compared = note("+" if change >= 0.005 else "", percent(change), " vs. yesterday by now")
     return Tile(
         energy(today.energy_kwh),

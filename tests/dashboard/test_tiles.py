@@ -51,6 +51,7 @@ def test_no_demand_is_no_value_and_never_zero() -> None:
     [
         (EnergyToday(97.0, 3, 3, 100.0), "-3 % vs. yesterday by now"),
         (EnergyToday(103.0, 3, 3, 100.0), "+3 % vs. yesterday by now"),
+        (EnergyToday(99.7, 3, 3, 100.0), "0 % vs. yesterday by now"),
         (EnergyToday(97.0, 2, 3, 100.0), "-3 % vs. yesterday by now · 2 of 3 meters"),
         (EnergyToday(97.0, 2, 3, None), "2 of 3 meters"),
         (EnergyToday(0.0, 3, 3, 0.0), "3 of 3 meters"),
