@@ -62,10 +62,25 @@ class Settings(BaseSettings):
     poll_interval_s: float = Field(
         5.0, ge=0.2, le=86400, description="Poll interval of a gateway that has none of its own."
     )
-    connect_timeout_s: float = Field(10.0, gt=0, le=60, description="Time-out for connecting to a new gateway.")
-    request_timeout_s: float = Field(5.0, gt=0, le=60, description="Time-out for one Modbus request of a new gateway.")
+    connect_timeout_s: float = Field(10.0, gt=0, le=120, description="Time-out for connecting to a new gateway.")
+    first_timeout_s: float = Field(
+        5.0, gt=0, le=120, description="Time-out for the first request on a connection to a new gateway."
+    )
+    shortest_timeout_s: float = Field(
+        1.5, gt=0, le=120, description="Later requests wait four measured round trips: at least this long,"
+    )
+    longest_timeout_s: float = Field(30.0, gt=0, le=120, description="... and at most this long.")
+    backoff_cap_s: float = Field(
+        60.0, ge=1, le=3600, description="A gateway or unit that is down is asked again at least this often."
+    )
+    spool_mb: float = Field(
+        256.0, ge=1, description="Disk for polls that wait for a slow database; above it the oldest go and are counted."
+    )
     store_queue_polls: int = Field(
-        2000, ge=1, description="Polls that may wait for a slow database; above it the oldest is dropped and counted."
+        2000, ge=1, description="Polls that may wait in memory for the disk; above it the oldest go and are counted."
+    )
+    templates_folder: Path | None = Field(
+        None, description="Folder of device templates of your own; one of a known key replaces ours."
     )
     poller_linger_s: float = Field(
         120.0, ge=0, description="The poller goes on for this long after the web process died, for its successor."

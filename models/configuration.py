@@ -1,7 +1,7 @@
 """Edits of what is polled; each is one unit of work that tells the poller in the same transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from difflib import get_close_matches
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from models.device_template import new_device, template
 from models.events import EventKind, log_event
 from models.gateways import Gateway, Site, configuration_changed
+from models.link_settings import LinkSettings
 
 SHORTEST_INTERVAL_S = 0.2
 
@@ -68,8 +69,7 @@ def add_gateway(
     port: int,
     area: str,
     poll_interval_s: float,
-    connect_timeout_s: float,
-    request_timeout_s: float,
+    link: LinkSettings,
     devices: Sequence[NewDevice],
     now: datetime,
 ) -> Gateway:
@@ -88,8 +88,7 @@ def add_gateway(
         host=host,
         port=port,
         poll_interval_s=poll_interval_s,
-        connect_timeout_s=connect_timeout_s,
-        request_timeout_s=request_timeout_s,
+        **asdict(link),
         devices=[new_device(device.template, device.unit_id, device.name) for device in devices],
     )
     session.add(gateway)

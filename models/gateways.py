@@ -147,8 +147,14 @@ class Gateway(Base):
     host: Mapped[str] = mapped_column(String(255))
     port: Mapped[int] = mapped_column(default=502)
     poll_interval_s: Mapped[float]
-    connect_timeout_s: Mapped[float]
-    request_timeout_s: Mapped[float]
+    connect_timeout_s: Mapped[float] = mapped_column(default=10.0)
+    first_timeout_s: Mapped[float] = mapped_column(default=5.0)  # first request of a new connection
+    shortest_timeout_s: Mapped[float] = mapped_column(default=1.5)  # later ones: 4 round trips, between these two
+    longest_timeout_s: Mapped[float] = mapped_column(default=30.0)
+    connect_pause_s: Mapped[float] = mapped_column(default=0.0)  # rest between connecting and the first request
+    request_gap_s: Mapped[float] = mapped_column(default=0.0)  # rest between two requests
+    release_socket: Mapped[bool] = mapped_column(default=False)  # close the connection between polls
+    data_budget_mb: Mapped[float | None]  # allowed for polling, per month
     enabled: Mapped[bool] = mapped_column(default=True)
 
     status: Mapped[Status] = mapped_column(words(Status), default=Status.NEVER_SEEN)
@@ -159,6 +165,9 @@ class Gateway(Base):
     last_success_at: Mapped[datetime | None] = mapped_column(UtcTime)
     success_count: Mapped[int] = mapped_column(default=0)  # polls that read something
     failure_count: Mapped[int] = mapped_column(default=0)  # polls that read nothing
+    late_count: Mapped[int] = mapped_column(default=0)  # replies that came after their time-out
+    lost_count: Mapped[int] = mapped_column(default=0)  # requests that were never answered
+    missed_count: Mapped[int] = mapped_column(default=0)  # polls that were due and did not happen
     latency_p95_ms: Mapped[float | None]  # round trip of a request, over the last 100 polls
     normal_low_w: Mapped[float | None]  # 5th and 95th percentile of the power over 7 days
     normal_high_w: Mapped[float | None]
@@ -212,6 +221,13 @@ class DataPoint(Base):
     plausible_min: Mapped[float | None]
     plausible_max: Mapped[float | None]
     enabled: Mapped[bool] = mapped_column(default=True)
+    scale_address: Mapped[int | None]  # register with a power of ten that the value is multiplied by, read with it
+    # If not empty, the two addresses count from the id register of the first of these models in the unit's chain.
+    sunspec_models: Mapped[list[int]] = mapped_column(JSON, default=list)
+    modulus: Mapped[float | None]  # a counter that reaches it goes on from 0; in the point's unit
+    writable: Mapped[bool] = mapped_column(default=False)
+    write_min: Mapped[float | None]
+    write_max: Mapped[float | None]
 
     device: Mapped[Device] = relationship(back_populates="data_points")
 

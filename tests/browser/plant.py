@@ -129,8 +129,6 @@ def _gateway(site: Site, number: int, period_s: float) -> Gateway:
         name=NAMES[number],
         host=f"10.0.0.{number + 1}",
         poll_interval_s=period_s,
-        connect_timeout_s=5.0,
-        request_timeout_s=2.0,
         status=Status.ONLINE,
         status_since_at=datetime.now(UTC) - timedelta(hours=5),
         last_success_at=datetime.now(UTC),

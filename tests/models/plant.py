@@ -24,8 +24,6 @@ def add_gateway(session: Session, site: Site, name: str = "North") -> Gateway:
         name=name,
         host=f"{name}.plant",
         poll_interval_s=INTERVAL_S,
-        connect_timeout_s=10,
-        request_timeout_s=5,
     )
     session.add(gateway)
     session.flush()

@@ -14,7 +14,8 @@ import models.events
 import models.gateways
 import models.polls
 import models.reading_tables
-import models.users  # noqa: F401 (each adds its tables to the metadata)
+import models.users
+import models.writes  # noqa: F401 (each adds its tables to the metadata)
 from models.database import Base, Database, DatabaseUnusable, is_current, migrations, upgrade
 from models.gateways import configuration_version
 from models.partitions import make_months
