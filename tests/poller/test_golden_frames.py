@@ -1,88 +1,118 @@
-"""Frames without their checksums: what we ask a device for and what we make of its answer.
+"""Example frames of every device model: what we ask, what it answers and the values that are in the answer.
 
-The two frames of single values are an Eastron meter's own; the others are put together from the makers' maps.
+The frames stand in the templates. Those that are not `computed` are the makers' own.
 """
 
-from models.device_template import new_device, template
-from models.gateways import DataPoint, DataType, Encoding, Table, WordOrder
+import struct
+from collections.abc import Iterator
+
+import pytest
+
+from models.device_template import DeviceTemplate, GoldenFrame, new_device, template, templates
+from models.gateways import DataType, Encoding, Table, WordOrder
+from models.readings import Sample
+from poller.block import Block, end_of, start_of
+from poller.block_decoder import compile_block
 from poller.decode import decode, encode
-from poller.read_plan import Block, plan_reads
+from poller.plan import PlannedPoint
+from poller.read_plan import plan_reads
 
-FUNCTION_CODES = {Table.HOLDING: 3, Table.INPUT: 4}
-FLOAT = Encoding(DataType.FLOAT32, WordOrder.ABCD, 2)
-
-
-def request(block: Block) -> bytes:
-    """The request for a block, without unit id and checksum."""
-    return bytes([FUNCTION_CODES[block.table]]) + block.address.to_bytes(2) + block.count.to_bytes(2)
-
-
-def words_of_reply(reply: bytes) -> list[int]:
-    """The words of a reply to a read, without unit id and checksum: function, number of bytes, bytes."""
-    count, data = reply[1], reply[2:]
-    assert count == len(data)
-    return [int.from_bytes(data[place : place + 2]) for place in range(0, count, 2)]
+TABLES = {3: Table.HOLDING, 4: Table.INPUT}
+RTU_REQUEST_BYTES = 8  # unit, function, address, count, checksum
+FRAMES = [
+    pytest.param(known, frame, id=f"{key}-{number}")
+    for key, known in templates().items()
+    for number, frame in enumerate(known.golden, start=1)
+]
 
 
-def plan_of(template_key: str, *keys: str) -> tuple[Block, dict[str, DataPoint]]:
-    """The one block that holds these points of a template."""
-    points = {point.key: point for point in new_device(template_key, 1, "meter").data_points if point.key in keys}
-    (block,) = plan_reads(points.values(), template(template_key).limits)
-    return block, points
+def checksum(frame: bytes) -> int:
+    """Modbus over Serial Line 1.02, section 6.2.2."""
+    crc = 0xFFFF
+    for byte in frame:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
+    return crc
 
 
-def test_an_eastron_meter_is_asked_for_its_voltage_and_answers_230_volts() -> None:
-    block, points = plan_of("eastron-sdm120", "voltage_l1")
-    voltage = points["voltage_l1"]
+def pdus(frame: GoldenFrame) -> tuple[bytes, bytes]:
+    """Request and reply without unit id and checksum; the checksum of a serial frame must be right."""
+    request, reply = bytes.fromhex(frame.request), bytes.fromhex(frame.reply)
+    if len(request) != RTU_REQUEST_BYTES:
+        return request, reply
+    for one in (request, reply):
+        assert int.from_bytes(one[-2:], "little") == checksum(one[:-2])
+        assert one[0] == request[0]
+    return request[1:-2], reply[1:-2]
 
-    words = block.words_of(voltage, words_of_reply(bytes.fromhex("04 04 43 66 00 00")))
 
-    assert request(block) == bytes.fromhex("04 00 00 00 02")
-    assert decode(words, voltage.encoding) == 230.0
-    assert encode(230.0, voltage.encoding) == [0x4366, 0x0000]
+def planned(known: DeviceTemplate, frame: GoldenFrame) -> Iterator[PlannedPoint]:
+    """The points of the frame's values, at their addresses in the frame."""
+    device = known.device(1, "device")
+    for number, (point, row) in enumerate(zip(known.points, device.data_points, strict=True), start=1):
+        if point.key in frame.values:
+            row.id, row.enabled, row.sunspec_models = number, True, []
+            row.address += frame.id_address
+            row.scale_address = None if row.scale_address is None else row.scale_address + frame.id_address
+            yield PlannedPoint.of(row)
+
+
+def value_of(sample: Sample) -> float | str | None:
+    return sample.value if sample.text is None else sample.text
+
+
+@pytest.mark.parametrize(("known", "frame"), FRAMES)
+def test_a_golden_frame_carries_the_stated_values(known: DeviceTemplate, frame: GoldenFrame) -> None:
+    request, reply = pdus(frame)
+    function, address, count = struct.unpack(">BHH", request)
+    points = tuple(planned(known, frame))
+    keys = {point.id: point.key for point in points}
+
+    assert reply[:2] == bytes([function, 2 * count])
+    assert count <= known.limits.max_registers and not (known.limits.even_only and count % 2)
+    samples = compile_block(Block(TABLES[function], address, count, points))(reply[2:], 0)
+
+    assert {keys[sample.data_point_id]: value_of(sample) for sample in samples} == frame.values
+
+
+@pytest.mark.parametrize(("known", "frame"), FRAMES)
+def test_the_poller_asks_what_a_golden_frame_asks(known: DeviceTemplate, frame: GoldenFrame) -> None:
+    _, address, count = struct.unpack(">BHH", pdus(frame)[0])
+
+    for block in plan_reads(planned(known, frame), known.limits):
+        assert address <= block.address and block.end <= address + count
+        assert all(address <= start_of(point) and end_of(point) <= address + count for point in block.points)
+
+
+@pytest.mark.parametrize("key", list(templates()))
+def test_every_device_model_has_a_golden_frame(key: str) -> None:
+    assert template(key).golden
+
+
+@pytest.mark.parametrize("key", [key for key in templates() if not key.startswith("eastron-")])
+def test_a_frame_that_is_not_the_makers_says_so(key: str) -> None:
+    assert all(frame.computed for frame in template(key).golden)
 
 
 def test_a_holding_register_of_an_eastron_meter_reads_60() -> None:
-    words = words_of_reply(bytes.fromhex("03 04 42 70 00 00"))
+    frame = bytes.fromhex("01 03 04 42 70 00 00 EF 90")
+    words = struct.unpack(">2H", frame[3:-2])
 
-    assert decode(words, FLOAT) == 60.0
-    assert encode(60.0, FLOAT) == words
+    assert int.from_bytes(frame[-2:], "little") == checksum(frame[:-2])
+    assert decode(words, Encoding(DataType.FLOAT32, WordOrder.ABCD, 2)) == 60.0
+
+
+def test_a_value_of_an_eastron_meter_is_written_as_the_meter_writes_it() -> None:
+    voltage = next(point for point in template("eastron-sdm120").points if point.key == "voltage_l1")
+
+    assert encode(230.0, voltage.encoding) == [0x4366, 0x0000]
 
 
 def test_a_three_phase_eastron_meter_is_asked_for_three_voltages_at_once() -> None:
-    block, points = plan_of("eastron-sdm630", "voltage_l1", "voltage_l2", "voltage_l3")
-    words = words_of_reply(bytes.fromhex("04 0C 43 66 00 00 43 66 00 00 42 70 00 00"))
+    wanted = ("voltage_l1", "voltage_l2", "voltage_l3")
+    points = [point for point in new_device("eastron-sdm630", 1, "meter").data_points if point.key in wanted]
 
-    values = [decode(block.words_of(point, words), point.encoding) for point in points.values()]
+    (block,) = plan_reads(points, template("eastron-sdm630").limits)
 
-    assert request(block) == bytes.fromhex("04 00 00 00 06")
-    assert values == [230.0, 230.0, 60.0]
-
-
-def test_a_carlo_gavazzi_meter_sends_the_low_word_first() -> None:
-    block, points = plan_of("carlo-gavazzi-em24", "energy_import", "energy_import_partial", "reactive_energy_import")
-    words = words_of_reply(bytes.fromhex("03 0C E2 40 00 01 00 00 00 00 00 7B 00 00"))
-
-    values = {key: decode(block.words_of(point, words), point.encoding) for key, point in points.items()}
-
-    assert request(block) == bytes.fromhex("03 00 3E 00 06")
-    assert values == {"energy_import": 12345.6, "reactive_energy_import": 0.0, "energy_import_partial": 12.3}
-
-
-def test_an_overflowing_carlo_gavazzi_meter_has_no_value() -> None:
-    block, points = plan_of("carlo-gavazzi-em340", "active_power")
-    words = words_of_reply(bytes.fromhex("03 04 00 2A 7F FF"))
-
-    assert request(block) == bytes.fromhex("03 00 28 00 02")
-    assert decode(block.words_of(points["active_power"], words), points["active_power"].encoding) is None
-
-
-def test_a_router_names_itself_in_text_and_counts_with_the_high_word_first() -> None:
-    block, points = plan_of("teltonika-rutos", "uptime", "signal_strength", "temperature", "hostname")
-    hostname = b"Teltonika-RUTX11".ljust(32, b"\0")
-    words = words_of_reply(bytes.fromhex("03 2C 0001 51D9 FFFF FFA5 0000 01A9") + hostname)
-
-    values = {key: decode(block.words_of(point, words), point.encoding) for key, point in points.items()}
-
-    assert request(block) == bytes.fromhex("03 00 01 00 16")
-    assert values == {"uptime": 86489, "signal_strength": -91, "temperature": 42.5, "hostname": "Teltonika-RUTX11"}
+    assert (block.table, block.address, block.count) == (Table.INPUT, 0, 6)
