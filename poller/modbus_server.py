@@ -16,6 +16,7 @@ HEADER = struct.Struct(">HHHB")  # transaction, protocol (0), bytes that follow,
 LONGEST_FOLLOW = 254
 BIND_PATIENCE_S = 4.0
 BIND_STEP_S = 0.2
+HALF_OPEN_S = 30.0
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE = 1, 2, 3, 4
 
@@ -90,6 +91,11 @@ class ServerConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         self._listener.left(self)
+
+    def eof_received(self) -> bool:
+        """A client that hangs up may still get the replies that are under way, as from many a real gateway."""
+        asyncio.get_running_loop().call_later(HALF_OPEN_S, self.close)
+        return True
 
     def data_received(self, data: bytes) -> None:
         self._received += data
