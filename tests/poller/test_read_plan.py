@@ -1,6 +1,6 @@
 """plan_reads: which points share a request, and what a device is never asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import pytest
@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from models.device_template import ReadLimits, plain_order, words_of_type
 from models.gateways import DataPoint, DataType, Kind, Table
 from poller.decode import BadPayload
-from poller.read_plan import Block, plan_reads
+from poller.read_plan import Block, Cut, end_of, plan_reads, split, start_of, unanchored
 
 TYPE_OF_SIZE = {1: DataType.UINT16, 2: DataType.UINT32, 4: DataType.UINT64}
 tried = settings(database=None, deadline=None, max_examples=150)
+tried_less = settings(tried, max_examples=70)
 
 
 def point(
@@ -25,9 +26,13 @@ def point(
     bit: int | None = None,
     enabled: bool = True,
     key: str = "",
+    number: int | None = None,
+    scale_at: int | None = None,
 ) -> DataPoint:
     kind_of_value = data_type or (DataType.BIT if table.is_bits else TYPE_OF_SIZE.get(words, DataType.STRING))
     return DataPoint(
+        id=number,
+        scale_address=scale_at,
         key=key or f"at_{address}_{bit}",
         label="",
         table=table,
@@ -258,3 +263,158 @@ def test_an_even_plan_asks_for_even_counts_only(points: list[DataPoint], limits:
                 0, min(block.address + block.count, one.address + one.word_count) - max(block.address, one.address)
             )
             assert inside in (0, one.word_count)
+
+
+SCALED: list[tuple[str, list[DataPoint], ReadLimits, list[tuple[int, int]]]] = [
+    ("scale after its value", [point(14, scale_at=15)], ReadLimits(), [(14, 2)]),
+    ("scale before its value", [point(14, scale_at=10)], ReadLimits(), [(10, 5)]),
+    ("three values of one scale", [point(n, scale_at=6) for n in (2, 3, 4)], ReadLimits(), [(2, 5)]),
+    ("not cut from its scale", [point(0, 2), point(2, scale_at=5)], ReadLimits(max_registers=5), [(0, 2), (2, 4)]),
+    ("an even count", [point(2, scale_at=6)], ReadLimits(even_only=True), [(2, 6)]),
+    ("what fills up is no scale", [point(5), point(7, scale_at=6)], ReadLimits(even_only=True), [(5, 4)]),
+    ("read alone, with its scale", [point(0), point(1, scale_at=2)], ReadLimits(read_alone=(1,)), [(0, 1), (1, 2)]),
+    ("scale inside another value", [point(0, 4), point(4, scale_at=1)], ReadLimits(), [(0, 5)]),
+]
+
+
+@pytest.mark.parametrize(("points", "limits", "expected"), [row[1:] for row in SCALED], ids=[row[0] for row in SCALED])
+def test_a_scale_is_read_in_the_request_of_its_value(
+    points: list[DataPoint], limits: ReadLimits, expected: list[tuple[int, int]]
+) -> None:
+    assert spans(plan_reads(points, limits)) == expected
+
+
+def test_a_scale_too_far_from_its_value_is_refused_with_the_reason() -> None:
+    with pytest.raises(ValueError, match="point far: 31, with its scale, do not fit in a request of 30"):
+        plan_reads([point(0, scale_at=30, key="far")], ReadLimits(max_registers=30))
+
+
+def test_a_refused_point_is_neither_read_nor_read_through() -> None:
+    points = [point(0, number=1), point(1, number=2), point(2, number=3)]
+    assert spans(plan_reads(points, ReadLimits(max_gap=9), refused={2})) == [(0, 1), (2, 1)]
+
+
+def test_no_request_reaches_across_a_cut() -> None:
+    points = [point(n) for n in range(6)]
+    assert spans(plan_reads(points, ReadLimits(), cuts=[(Table.HOLDING, 4)])) == [(0, 4), (4, 2)]
+    assert spans(plan_reads(points, ReadLimits(), cuts=[(Table.INPUT, 4)])) == [(0, 6)]
+
+
+SPLITS: list[tuple[str, list[DataPoint], ReadLimits, list[tuple[int, int]] | None]] = [
+    ("two", [point(0), point(1)], ReadLimits(), [(0, 1), (1, 1)]),
+    ("half of five", [point(n) for n in range(5)], ReadLimits(), [(0, 2), (2, 3)]),
+    (
+        "half of the values, not registers",
+        [point(0, 16), point(16), point(17)],
+        ReadLimits(),
+        [(0, 16), (16, 2)],
+    ),
+    ("a gap is in neither half", [point(0), point(4)], ReadLimits(max_gap=3), [(0, 1), (4, 1)]),
+    ("one", [point(0, 4)], ReadLimits(), None),
+    ("bits of one register", [point(7, data_type=DataType.BIT, bit=n) for n in (0, 1)], ReadLimits(), None),
+    ("values of one scale", [point(0, scale_at=2), point(1, scale_at=2)], ReadLimits(), [(0, 3), (1, 2)]),
+    ("a value in another", [point(0, 16), point(4, 2)], ReadLimits(), [(0, 16), (4, 2)]),
+    ("even halves", [point(0), point(1), point(2, 2), point(4)], ReadLimits(even_only=True), [(0, 2), (2, 4)]),
+    ("no even halves", [point(0), point(1)], ReadLimits(even_only=True), None),
+    ("even by a gap", [point(0), point(3)], ReadLimits(even_only=True, max_gap=2), [(0, 2), (2, 2)]),
+    ("coils", [point(n, table=Table.COIL) for n in range(3)], ReadLimits(even_only=True), [(0, 1), (1, 2)]),
+]
+
+
+@pytest.mark.parametrize(("points", "limits", "expected"), [row[1:] for row in SPLITS], ids=[row[0] for row in SPLITS])
+def test_a_block_is_split_at_the_border_of_a_value(
+    points: list[DataPoint], limits: ReadLimits, expected: list[tuple[int, int]] | None
+) -> None:
+    [block] = plan_reads(points, limits)
+    halves = split(block, limits)
+    assert (None if halves is None else spans(halves)) == expected
+
+
+def test_the_half_that_keeps_a_models_id_still_verifies_it() -> None:
+    anchored = Block(Table.HOLDING, 70, 16, (point(84), point(85)), model_id=103)
+    halves = split(anchored, ReadLimits())
+    assert halves is not None
+    assert [(half.address, half.count, half.model_id) for half in halves] == [(70, 15, 103), (85, 1, None)]
+    bare = unanchored(halves[0])
+    assert bare is not None
+    assert (bare.address, bare.count, bare.model_id) == (84, 1, None)
+    assert unanchored(bare) is None
+
+
+@st.composite
+def scaled_devices(draw: st.DrawFn) -> list[DataPoint]:
+    """Values side by side, some with a scale close by, some disabled."""
+    points = []
+    for number, plain in enumerate(draw(devices()), start=1):
+        scale_at = draw(st.one_of(st.none(), st.integers(-3, 4))) if plain.enabled else None
+        points.append(
+            point(
+                plain.address,
+                plain.word_count,
+                number=number,
+                enabled=plain.enabled,
+                scale_at=None if scale_at is None else max(0, plain.address + scale_at),
+            )
+        )
+    return points
+
+
+@tried_less
+@given(points=scaled_devices(), limits=LIMITS, data=st.data())
+def test_any_plan_obeys_all_limits_and_covers_each_point_once(
+    points: list[DataPoint], limits: ReadLimits, data: st.DataObject
+) -> None:
+    limits = limits.model_copy(update={"max_registers": limits.max_registers + 8})
+    refused = data.draw(st.sets(st.sampled_from([one.id for one in points])))
+    cuts: set[Cut] = {(Table.HOLDING, address) for address in data.draw(st.sets(st.integers(0, 90), max_size=4))}
+
+    blocks = plan_reads(points, limits, refused, cuts)
+
+    wanted = [one for one in points if one.enabled and one.id not in refused]
+    assert sorted(one.id for block in blocks for one in block.points) == sorted(one.id for one in wanted)
+    needed = {register for one in wanted for register in range(start_of(one), end_of(one))}
+    closed = {
+        register for one in points if one not in wanted for register in range(one.address, one.address + one.word_count)
+    } - needed
+    for block in blocks:
+        assert 1 <= block.count <= limits.max_registers
+        assert block.end <= 65536
+        assert all(block.address <= start_of(one) and end_of(one) <= block.end for one in block.points)
+        assert block.address == min(map(start_of, block.points))
+        assert block.end == max(map(end_of, block.points))
+        assert closed.isdisjoint(range(block.address, block.end))
+        for _, border in cuts:
+            reaches_across = block.address < border < block.end
+            assert not reaches_across or any(start_of(one) < border < end_of(one) for one in block.points)
+
+
+@tried_less
+@given(points=scaled_devices(), limits=LIMITS, is_even=st.booleans())
+def test_splitting_ends_with_every_point_asked_for_as_tightly_as_can_be(
+    points: list[DataPoint], limits: ReadLimits, is_even: bool
+) -> None:
+    limits = limits.model_copy(update={"max_registers": limits.max_registers + 8, "even_only": is_even})
+    try:
+        blocks = plan_reads(points, limits)
+    except ValueError:
+        return  # an odd value between two others that do not fit with it
+    for block in blocks:
+        pieces = list(_split_up(block, limits))
+        assert sorted(one.id for piece in pieces for one in piece.points) == sorted(one.id for one in block.points)
+        for piece in pieces:
+            assert block.address <= piece.address and piece.end <= block.end
+            assert all(piece.address <= start_of(one) and end_of(one) <= piece.end for one in piece.points)
+            assert not is_even or piece.count % 2 == 0
+            if not is_even:
+                assert len({(start_of(one), end_of(one)) for one in piece.points}) == 1
+                assert piece.count == end_of(piece.points[0]) - start_of(piece.points[0])
+
+
+def _split_up(block: Block, limits: ReadLimits) -> Iterator[Block]:
+    halves = split(block, limits)
+    if halves is None:
+        yield block
+        return
+    assert all(len(half.points) < len(block.points) for half in halves)
+    for half in halves:
+        yield from _split_up(half, limits)
