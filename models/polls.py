@@ -1,42 +1,100 @@
-"""The log of polls, and what a poll changes: its readings and the gateway's state, in one transaction."""
+"""The log of polls, and what polls change: readings and the gateways' states, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import BigInteger, String, delete, func, select, tuple_
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy.orm import Session
 
 from models import readings
-from models.database import Base, Database, from_ms, to_ms
+from models.database import Database, from_ms, to_ms
 from models.events import EventKind, Severity, log_event
-from models.gateways import Gateway, Outcome, Status, status
+from models.gateway_states import (
+    GatewayState,
+    StatusChange,
+    load_states,
+    log_change,
+    review_statuses,
+    save_states,
+)
+from models.gateways import DataPoint, Device, Outcome
+from models.poll_tables import (
+    PointRefusal,
+    PollRow,
+    SilentUnit,
+    SpoolPosition,
+    put_poll,
+    put_refusal,
+    put_silence,
+)
+from models.reading_tables import Row
 from models.readings import Sample
 from models.steps import steps_on
 
+__all__ = [
+    "PointRefusal",
+    "Poll",
+    "PollNote",
+    "PollRow",
+    "PollSummary",
+    "Refusal",
+    "SilentUnit",
+    "SpoolPosition",
+    "StatusChange",
+    "UnitSilence",
+    "poll_summary",
+    "prune_polls",
+    "review_statuses",
+    "store_polls",
+]
+
 OUTCOMES_KEPT = 10
 LATENCIES_WEIGHED = 5000
+LONGEST_WORDS = 300
 
 
-class PollRow(Base):
-    """One poll of one gateway."""
+@dataclass(frozen=True, slots=True)
+class PollNote:
+    """Something that a poll noticed and that belongs in the event log."""
 
-    __tablename__ = "poll"
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    at: datetime
+    kind: EventKind
+    severity: Severity
+    text: str
+    reason: str = ""
+    device_id: int | None = None
+    data_point_id: int | None = None
 
-    started_at_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    gateway_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    duration_ms: Mapped[float]
-    latency_ms: Mapped[float | None]  # slowest round trip of its requests
-    outcome: Mapped[str] = mapped_column(String(1))  # a letter of Outcome
-    error: Mapped[str | None] = mapped_column(String(300))
-    reading_count: Mapped[int]
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A point that the device answers with an exception, alone as well as in a block."""
+
+    data_point_id: int
+    exception_code: int
+    since_at: datetime
+    retry_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UnitSilence:
+    """A unit that began to be silent while its gateway answers."""
+
+    device_id: int
+    since_at: datetime
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """What one walk over a gateway brought. `error` says in words what went wrong, empty when nothing did."""
+    """What one walk over a gateway brought. `error` says in words what went wrong, empty when nothing did.
+
+    The counts are those since the gateway's previous poll; missed_count: polls that were due between the two,
+    held_count: those that were held back because the gateway was down.
+    answered_points, answered_devices: refusals and silences that are over.
+    """
 
     gateway_id: int
     started_at: datetime
@@ -46,24 +104,17 @@ class Poll:
     outcome: Outcome
     error: str
     samples: Sequence[Sample]
-
-
-@dataclass(frozen=True, slots=True)
-class StatusChange:
-    """A gateway that is no longer as it was; the fields are those of its event."""
-
-    gateway_id: int
-    name: str
-    host: str
-    port: int
-    enabled: bool
-    last_success_at: datetime | None
-    success_count: int
-    failure_count: int
-    previous: Status
-    current: Status
-    at: datetime
-    reason: str
+    request_count: int = 0
+    late_count: int = 0
+    lost_count: int = 0
+    byte_count: int = 0
+    missed_count: int = 0
+    held_count: int = 0
+    notes: Sequence[PollNote] = ()
+    refusals: Sequence[Refusal] = ()
+    answered_points: Sequence[int] = ()
+    silences: Sequence[UnitSilence] = ()
+    answered_devices: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,107 +129,112 @@ class PollSummary:
     latency_p95_ms: float | None
 
 
-def store_poll(session: Session, poll: Poll) -> StatusChange | None:
-    """Store a poll's readings and the gateway's new state; returns the change of status, if there is one."""
-    gateway = session.get(Gateway, poll.gateway_id)
-    if gateway is None:
-        return None  # deleted while it was polled
-    ended_at = from_ms(to_ms(poll.started_at) + round(poll.duration_ms))
-    readings.store(session, poll.samples)
-    session.merge(
-        PollRow(
-            started_at_ms=to_ms(poll.started_at),
-            gateway_id=gateway.id,
-            duration_ms=poll.duration_ms,
-            latency_ms=poll.latency_ms,
-            outcome=poll.outcome.value,
-            error=poll.error[:300] or None,
-            reading_count=len(poll.samples),
-        )
-    )
-    gateway.recent_outcomes = (gateway.recent_outcomes + poll.outcome.value)[-OUTCOMES_KEPT:]
-    gateway.last_attempt_at = ended_at
-    gateway.latency_p95_ms = poll.latency_p95_ms
-    if poll.outcome is Outcome.FAILED:
-        gateway.failure_count += 1
-    else:
-        gateway.success_count += 1
-        gateway.last_success_at = ended_at
-    return review_status(session, gateway, now=ended_at, reason=poll.error)
+def store_polls(session: Session, polls: Sequence[Poll]) -> list[StatusChange]:
+    """Store polls, the oldest first, with all that they change; returns the changes of status in the same order.
 
-
-def review_status(
-    session: Session, gateway: Gateway, *, now: datetime, reason: str = "", watched_since: datetime | None = None
-) -> StatusChange | None:
-    """Give the gateway the status that `status()` says, and log the change if there is one.
-
-    watched_since: polling began then; the silence before it is not the gateway's fault.
+    A poll of a gateway that has been deleted is left out. Stored twice, readings and the log stay as they are, but
+    counters count twice: whoever replays keeps a SpoolPosition.
     """
-    last_known_at = gateway.last_success_at
-    if last_known_at is not None and watched_since is not None:
-        last_known_at = max(last_known_at, watched_since)
-    current = status(
-        enabled=gateway.enabled,
-        previous=gateway.status,
-        recent_outcomes=gateway.recent_outcomes,
-        last_success_at=last_known_at,
-        poll_interval_s=gateway.poll_interval_s,
-        now=now,
+    states = load_states(session, {poll.gateway_id for poll in polls})
+    polls = [poll for poll in polls if poll.gateway_id in states]
+    readings.store(session, [sample for poll in polls for sample in poll.samples])
+    put_poll.run(session.connection(), [_row(poll) for poll in polls])
+    changes = [change for poll in polls if (change := _take(session, states[poll.gateway_id], poll)) is not None]
+    save_states(session, states.values())
+    _store_refusals(session, polls)
+    _store_silences(session, polls)
+    return changes
+
+
+def _row(poll: Poll) -> Row:
+    """In the order of PollRow's columns."""
+    return (
+        to_ms(poll.started_at),
+        poll.gateway_id,
+        poll.duration_ms,
+        poll.latency_ms,
+        poll.outcome.value,
+        _kept(poll.error) or None,
+        len(poll.samples),
+        poll.request_count,
+        poll.late_count,
+        poll.lost_count,
+        poll.byte_count,
+        poll.missed_count,
+        poll.held_count,
     )
-    if current is gateway.status:
-        if reason and current in (Status.OFFLINE, Status.DEGRADED, Status.NEVER_SEEN):
-            gateway.status_reason = reason[:300]
-        return None
-    previous, gateway.status = gateway.status, current
-    gateway.status_since_at = now
-    gateway.status_reason = _reason(gateway, reason)[:300]
-    severity = {Status.OFFLINE: Severity.CRITICAL, Status.DEGRADED: Severity.LOW}.get(current, Severity.INFO)
+
+
+def _kept(words: str) -> str:
+    return words[:LONGEST_WORDS].replace("\0", "")  # PostgreSQL keeps no NUL in a text
+
+
+def _take(session: Session, state: GatewayState, poll: Poll) -> StatusChange | None:
+    """Let a gateway go through a poll: what it noted is logged, then the change of status if there is one."""
+    ended_at = from_ms(to_ms(poll.started_at) + round(poll.duration_ms))
+    state.recent_outcomes = (state.recent_outcomes + poll.outcome.value)[-OUTCOMES_KEPT:]
+    state.last_attempt_at = ended_at
+    state.latency_p95_ms = poll.latency_p95_ms
+    state.late_count += poll.late_count
+    state.lost_count += poll.lost_count
+    state.missed_count += poll.missed_count
+    if poll.outcome is Outcome.FAILED:
+        state.failure_count += 1
+    else:
+        state.success_count += 1
+        state.last_success_at = ended_at
+    for note in poll.notes:
+        _log_note(session, poll.gateway_id, note)
+    change = state.review(ended_at, _kept(poll.error))
+    if change is not None:
+        log_change(session, change)
+    return change
+
+
+def _log_note(session: Session, gateway_id: int, note: PollNote) -> None:
     log_event(
         session,
-        at=now,
-        kind=EventKind.GATEWAY_STATUS_CHANGED,
-        severity=severity,
-        gateway_id=gateway.id,
-        text=f"{previous.value} → {current.value}",
-        reason=gateway.status_reason,
-    )
-    return _change(gateway, previous, now)
-
-
-def review_statuses(session: Session, now: datetime, watched_since: datetime) -> list[StatusChange]:
-    """Review every gateway without a poll's end: one whose polls hang, or that was paused, changes its status too."""
-    gateways = session.scalars(select(Gateway)).all()
-    changes = [review_status(session, gateway, now=now, watched_since=watched_since) for gateway in gateways]
-    return [change for change in changes if change is not None]
-
-
-def _change(gateway: Gateway, previous: Status, at: datetime) -> StatusChange:
-    """The change that the gateway has just gone through."""
-    return StatusChange(
-        gateway_id=gateway.id,
-        name=gateway.name,
-        host=gateway.host,
-        port=gateway.port,
-        enabled=gateway.enabled,
-        last_success_at=gateway.last_success_at,
-        success_count=gateway.success_count,
-        failure_count=gateway.failure_count,
-        previous=previous,
-        current=gateway.status,
-        at=at,
-        reason=gateway.status_reason,
+        at=note.at,
+        kind=note.kind,
+        severity=note.severity,
+        gateway_id=gateway_id,
+        device_id=note.device_id,
+        data_point_id=note.data_point_id,
+        text=note.text,
+        reason=note.reason,
     )
 
 
-def _reason(gateway: Gateway, error: str) -> str:
-    """Why a gateway has its new status, in words."""
-    if gateway.status is Status.PAUSED:
-        return "paused by hand"
-    if gateway.status is Status.ONLINE:
-        return "answers again" if gateway.recent_outcomes.strip(Outcome.OK.value) else "answers"
-    if gateway.status is Status.DEGRADED and not error:
-        return "answers again, not yet steadily"
-    return error or gateway.status_reason or "no successful poll"
+def _store_refusals(session: Session, polls: Sequence[Poll]) -> None:
+    """Note which points are refused from now on, and which no longer; of several words on a point the last holds."""
+    rows: dict[int, Row | None] = {}
+    for poll in polls:
+        rows |= dict.fromkeys(poll.answered_points)
+        rows |= {
+            one.data_point_id: (one.data_point_id, one.exception_code, to_ms(one.since_at), to_ms(one.retry_at))
+            for one in poll.refusals
+        }
+    if rows:
+        session.execute(delete(PointRefusal).where(PointRefusal.data_point_id.in_(rows)))
+        known = set(session.scalars(select(DataPoint.id).where(DataPoint.id.in_(rows))))
+        put_refusal.run(session.connection(), _known_rows(rows, known))
+
+
+def _store_silences(session: Session, polls: Sequence[Poll]) -> None:
+    """Note which units are silent from now on, and which no longer; of several words on a unit the last holds."""
+    rows: dict[int, Row | None] = {}
+    for poll in polls:
+        rows |= dict.fromkeys(poll.answered_devices)
+        rows |= {one.device_id: (one.device_id, to_ms(one.since_at), _kept(one.reason)) for one in poll.silences}
+    if rows:
+        session.execute(delete(SilentUnit).where(SilentUnit.device_id.in_(rows)))
+        known = set(session.scalars(select(Device.id).where(Device.id.in_(rows))))
+        put_silence.run(session.connection(), _known_rows(rows, known))
+
+
+def _known_rows(rows: dict[int, Row | None], known: Collection[int]) -> list[Row]:
+    """Those that say something, without those whose point or unit has been deleted."""
+    return [row for thing, row in rows.items() if row is not None and thing in known]
 
 
 def prune_polls(database: Database, before: datetime) -> int:

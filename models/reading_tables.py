@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from sqlalchemy import BigInteger, Column, Connection, Double, Integer, MetaData, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Column, Connection, Double, Float, Integer, MetaData, SmallInteger, Table, Text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from models.database import Base
@@ -89,7 +89,7 @@ class Upsert:
     def _arrays(self, rows: Iterable[Row]) -> tuple[list[Any], ...]:
         """The rows as columns; numbers of a column of floats are all made floats, for an array has one type."""
         columns = zip(self._table.columns, zip(*rows, strict=True), strict=True)
-        return tuple(_floats(values) if isinstance(column.type, Double) else list(values) for column, values in columns)
+        return tuple(_floats(values) if isinstance(column.type, Float) else list(values) for column, values in columns)
 
     @cached_property
     def _sqlite(self) -> str:

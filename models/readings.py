@@ -5,27 +5,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from itertools import pairwise
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from models.database import to_ms
+from models.database import from_ms, to_ms
 from models.reading_tables import Row, latest_reading, put_latest, put_recent, put_text, reading_all
 from models.series import Integers, Numbers, Qualities, Series, decimate, join
 from models.settling import insert_settled, prune, settle
 
 __all__ = [
-    "CounterDrop",
     "Latest",
     "Quality",
     "Sample",
     "Series",
-    "counters_that_went_back",
     "insert_settled",
+    "last_good",
     "latest",
+    "newest_reading_at",
     "prune",
     "readings_between",
     "series",
@@ -37,6 +37,9 @@ Columns: TypeAlias = tuple[Integers, Integers, Numbers, Qualities]
 
 CHUNK_ROWS = 50_000
 DAY_MS = 86_400_000
+LATEST_TEXTS = select(latest_reading.c.data_point_id, latest_reading.c.read_at, latest_reading.c.text).where(
+    latest_reading.c.data_point_id.in_(bindparam("points", expanding=True))
+)
 NO_ROWS: Columns = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64), np.empty(0, np.int8))
 
 
@@ -48,8 +51,7 @@ class Quality(IntEnum):
     SUSPECT = 2  # outside the plausible range; the value is kept
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """What one data point said at one time; a text point has `text` and no value."""
 
     data_point_id: int
@@ -70,21 +72,11 @@ class Latest:
     text: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class CounterDrop:
-    """A counter that says less than it said before: rolled over, reset or misread."""
-
-    data_point_id: int
-    read_at_ms: int
-    before: float
-    after: float
-
-
 def store(session: Session, samples: Sequence[Sample]) -> None:
     """Store readings; of the same point and time the newest wins. The latest reading only moves forward in time."""
     connection = session.connection()
     changed_texts = _changed_texts(session, samples)
-    put_recent.run(connection, [(s.read_at_ms, s.data_point_id, s.value, int(s.quality)) for s in samples])
+    put_recent.run(connection, [(at, point, value, int(quality)) for point, at, value, quality, _ in samples])
     put_latest.run(connection, [_latest_row(sample) for sample in _newest(samples)])
     put_text.run(connection, changed_texts)
 
@@ -93,15 +85,17 @@ def _newest(samples: Sequence[Sample]) -> Collection[Sample]:
     """The last sample in time of each point."""
     newest: dict[int, Sample] = {}
     for sample in samples:
-        known = newest.get(sample.data_point_id)
-        if known is None or sample.read_at_ms >= known.read_at_ms:
-            newest[sample.data_point_id] = sample
+        known = newest.get(sample[0])
+        if known is None or sample[1] >= known[1]:
+            newest[sample[0]] = sample
     return newest.values()
 
 
 def _latest_row(sample: Sample) -> Row:
-    said = None if sample.text is None else sample.text.replace("\0", "")  # PostgreSQL keeps no NUL in a text
-    return (sample.data_point_id, sample.read_at_ms, sample.value, int(sample.quality), said)
+    point, at, value, quality, said = sample
+    if said is not None:
+        said = said.replace("\0", "")  # PostgreSQL keeps no NUL in a text
+    return (point, at, value, int(quality), said)
 
 
 def _changed_texts(session: Session, samples: Sequence[Sample]) -> list[Row]:
@@ -111,9 +105,10 @@ def _changed_texts(session: Session, samples: Sequence[Sample]) -> list[Row]:
     """
     rows: list[Row] = []
     known: dict[int, tuple[int, str | None]] = {}
-    spoken = [_latest_row(sample) for sample in samples if sample.text is not None]
+    spoken = [_latest_row(sample) for sample in samples if sample[4] is not None]
     if spoken:
-        known = {row.data_point_id: (row.read_at_ms, row.text) for row in latest(session, {row[0] for row in spoken})}
+        rows_of = session.connection().execute(LATEST_TEXTS, {"points": list({row[0] for row in spoken})})
+        known = {point: (at, said) for point, at, said in rows_of}
     for point, at, _, _, said in spoken:
         known_at, known_text = known.get(point, (at, None))
         if said != known_text:
@@ -134,27 +129,19 @@ def latest(session: Session, point_ids: Collection[int] | None = None) -> list[L
     return [Latest(point, at, value, Quality(quality), said) for point, at, value, quality, said in rows]
 
 
-def counters_that_went_back(
-    session: Session, samples: Sequence[Sample], counter_ids: Collection[int]
-) -> list[CounterDrop]:
-    """The good samples of counters that say less than the good one before them; ask before they are stored."""
-    good = [s for s in samples if s.data_point_id in counter_ids and s.quality == Quality.GOOD]
-    known = {row.data_point_id: row for row in latest(session, {s.data_point_id for s in good})} if good else {}
-    before = {point: _last_good(session, row) for point, row in known.items()}
-    drops = []
-    for at, point, value in sorted((s.read_at_ms, s.data_point_id, s.value) for s in good if s.value is not None):
-        before_at, before_value = before.get(point) or (at, value)
-        if before_at < at and value < before_value:
-            drops.append(CounterDrop(point, at, before_value, value))
-        if before_at <= at:
-            before[point] = (at, value)
-    return drops
+def last_good(session: Session, point_ids: Collection[int]) -> list[Sample]:
+    """The newest reading of each of these points that can be trusted, if it is not a day older than the newest."""
+    found = []
+    for newest in latest(session, point_ids):
+        if newest.quality == Quality.GOOD and not (newest.value is None and newest.text is None):
+            found.append(Sample(newest.data_point_id, newest.read_at_ms, newest.value, newest.quality, newest.text))
+        else:
+            found.extend(_good_before(session, newest))
+    return found
 
 
-def _last_good(session: Session, newest: Latest) -> tuple[int, float] | None:
-    """Time and value of a point's newest good reading: as a rule the newest of all, else one of the day before it."""
-    if newest.quality == Quality.GOOD and newest.value is not None:
-        return newest.read_at_ms, newest.value
+def _good_before(session: Session, newest: Latest) -> Iterator[Sample]:
+    """The last good value of the day before a reading that is none."""
     readings = reading_all.c
     statement = (
         select(readings.read_at, readings.value)
@@ -164,8 +151,14 @@ def _last_good(session: Session, newest: Latest) -> tuple[int, float] | None:
         .order_by(readings.read_at.desc())
         .limit(1)
     )
-    row = session.execute(statement).first()
-    return None if row is None else (row[0], row[1])
+    for at, value in session.execute(statement):
+        yield Sample(newest.data_point_id, at, value, Quality.GOOD)
+
+
+def newest_reading_at(session: Session) -> datetime | None:
+    """When the newest reading of all was read; None when there is none."""
+    newest_ms = session.scalar(select(func.max(latest_reading.c.read_at)))
+    return None if newest_ms is None else from_ms(newest_ms)
 
 
 def readings_between(

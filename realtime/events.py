@@ -5,6 +5,7 @@ import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -70,13 +71,12 @@ def reading_new(
     group_name: the device's name. value: in `unit`; text for a text point; None (and NaN, infinities): no value.
     read_at_ms: UTC milliseconds since 1970; with the point it makes the reading's stable id.
     """
-    second, ms = divmod(read_at_ms, 1000)
     reading = {
         "id": f"{data_point_id}-{read_at_ms}",
         "data_point_id": data_point_id,
         "scaled_value": None if isinstance(value, float) and not isfinite(value) else value,
         "quality": int(quality),
-        "read_at": f"{datetime.fromtimestamp(second, UTC).isoformat().removesuffix('+00:00')}.{ms:03d}Z",
+        "read_at": _iso_time_of(read_at_ms),
         "data_point": {
             "id": data_point_id,
             "gateway_id": gateway_id,
@@ -85,7 +85,18 @@ def reading_new(
             "unit": unit,
         },
     }
-    return Event(READING_NEW, (READINGS, gateway_channel(gateway_id)), {"reading": reading})
+    return Event(READING_NEW, _reading_channels(gateway_id), {"reading": reading})
+
+
+@lru_cache(1024)  # the readings of one block share their time, those of one poll their gateway
+def _iso_time_of(at_ms: int) -> str:
+    second, ms = divmod(at_ms, 1000)
+    return f"{datetime.fromtimestamp(second, UTC).isoformat().removesuffix('+00:00')}.{ms:03d}Z"
+
+
+@lru_cache(4096)
+def _reading_channels(gateway_id: int) -> tuple[str, str]:
+    return READINGS, gateway_channel(gateway_id)
 
 
 def gateway_status_changed(

@@ -1,15 +1,31 @@
 """The log of polls, the state of a gateway after each, and what is said of a span of time."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from models.configuration import NewDevice, add_gateway, first_site, set_enabled
 from models.database import Database
-from models.events import newest_events
-from models.gateways import Gateway, Outcome, Status
-from models.polls import Poll, PollRow, StatusChange, poll_summary, prune_polls, review_statuses, store_poll
+from models.events import EventKind, Severity, newest_events
+from models.gateways import DataPoint, Device, Gateway, Outcome, Status
+from models.link_settings import LinkSettings
+from models.polls import (
+    PointRefusal,
+    Poll,
+    PollNote,
+    PollRow,
+    Refusal,
+    SilentUnit,
+    StatusChange,
+    UnitSilence,
+    poll_summary,
+    prune_polls,
+    review_statuses,
+    store_polls,
+)
+from models.readings import Quality, Sample, latest
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -25,8 +41,7 @@ def gateway_id(database: Database) -> int:
             port=502,
             area="",
             poll_interval_s=5.0,
-            connect_timeout_s=10.0,
-            request_timeout_s=5.0,
+            link=LinkSettings(),
             devices=[NewDevice(1, "teltonika-rutos", "Router")],
             now=NOW,
         ).id
@@ -37,7 +52,7 @@ def store(
 ) -> StatusChange | None:
     poll = Poll(gateway_id, at, 120.0, 40.0, 44.0, outcome, error, [])
     with database.write() as session:
-        return store_poll(session, poll)
+        return next(iter(store_polls(session, [poll])), None)
 
 
 def polls(database: Database, gateway_id: int, outcomes: str) -> list[tuple[Status, Status]]:
@@ -91,7 +106,7 @@ def test_a_gateway_whose_polls_hang_goes_offline_by_review(database: Database, g
     with database.write() as session:
         assert review_statuses(session, NOW + timedelta(seconds=39), watched_since=NOW) == []
         [change] = review_statuses(session, NOW + timedelta(seconds=45), watched_since=NOW)
-    assert (change.current, change.reason) == (Status.OFFLINE, "answers")
+    assert (change.current, change.reason) == (Status.OFFLINE, "no poll has brought anything lately")
 
 
 def test_the_silence_before_a_start_is_not_the_gateways_fault(database: Database, gateway_id: int) -> None:
@@ -128,3 +143,121 @@ def test_old_polls_are_pruned_and_newer_ones_kept(database: Database, gateway_id
     assert prune_polls(database, before=NOW + timedelta(seconds=15)) == 3
     with database.read() as session:
         assert len(session.scalars(select(PollRow)).all()) == 5
+
+
+# ---------------------------------------------------------------- many at once
+
+
+def poll(gateway_id: int, second: float, outcome: Outcome = Outcome.OK, **values: Any) -> Poll:
+    return Poll(gateway_id, NOW + timedelta(seconds=second), 120.0, 40.0, 44.0, outcome, "", (), **values)
+
+
+def store_all(database: Database, *given: Poll) -> list[StatusChange]:
+    with database.write() as session:
+        return store_polls(session, given)
+
+
+def test_many_polls_at_once_come_to_the_same_as_one_by_one(database: Database, gateway_id: int) -> None:
+    letters = "oofffopoooooofo"
+    one_by_one = polls(database, gateway_id, letters)
+    with database.read() as session:
+        alone = session.get_one(Gateway, gateway_id)
+    with database.write() as session:
+        session.execute(delete(PollRow))
+        fresh = session.get_one(Gateway, gateway_id)
+        fresh.status, fresh.recent_outcomes, fresh.last_success_at = Status.NEVER_SEEN, "", None
+        fresh.success_count = fresh.failure_count = 0
+    changes = store_all(database, *(poll(gateway_id, 5 * n, Outcome(letter)) for n, letter in enumerate(letters)))
+    assert [(change.previous, change.current) for change in changes] == one_by_one
+    with database.read() as session:
+        together = session.get_one(Gateway, gateway_id)
+        assert len(session.scalars(select(PollRow)).all()) == len(letters)
+    for name in ("recent_outcomes", "success_count", "failure_count", "last_success_at", "last_attempt_at", "status"):
+        assert getattr(together, name) == getattr(alone, name), name
+
+
+def test_what_a_poll_counted_is_in_its_row_and_added_up_in_its_gateway(database: Database, gateway_id: int) -> None:
+    counts: dict[str, Any] = {
+        "request_count": 4,
+        "late_count": 1,
+        "lost_count": 2,
+        "byte_count": 300,
+        "missed_count": 3,
+        "held_count": 5,
+    }
+    store_all(database, poll(gateway_id, 0, **counts), poll(gateway_id, 5, **counts))
+    with database.read() as session:
+        rows = session.scalars(select(PollRow)).all()
+        gateway = session.get_one(Gateway, gateway_id)
+    assert [{name: getattr(row, name) for name in counts} for row in rows] == [counts, counts]
+    assert (gateway.late_count, gateway.lost_count, gateway.missed_count) == (2, 4, 6)
+
+
+def test_a_poll_that_is_stored_again_is_in_the_log_once(database: Database, gateway_id: int) -> None:
+    with database.read() as session:
+        point = session.scalars(select(DataPoint.id)).first() or 0
+    samples = [Sample(point, 1_700_000_000_000, 1.5, Quality.GOOD)]
+    given = Poll(gateway_id, NOW, 120.0, 40.0, 44.0, Outcome.OK, "", samples)
+    store_all(database, given)
+    store_all(database, given, given)
+    with database.read() as session:
+        assert len(session.scalars(select(PollRow)).all()) == 1
+        assert [(row.data_point_id, row.value) for row in latest(session)] == [(point, 1.5)]
+
+
+def test_notes_of_a_poll_are_logged_with_its_gateway(database: Database, gateway_id: int) -> None:
+    note = PollNote(NOW, EventKind.UNIT_SILENT, Severity.LOW, "Meter is silent", "no answer in 2 s", 3, 4)
+    store_all(database, poll(gateway_id, 0, notes=[note]))
+    with database.read() as session:
+        event = newest_events(session, 2)[-1]
+    assert (event.at, event.kind, event.severity, event.text) == (note.at, note.kind, note.severity, note.text)
+    assert (event.reason, event.gateway_id, event.device_id, event.data_point_id) == (note.reason, gateway_id, 3, 4)
+
+
+def refused(database: Database) -> dict[int, tuple[int, datetime, datetime]]:
+    with database.read() as session:
+        rows = session.scalars(select(PointRefusal))
+        return {row.data_point_id: (row.exception_code, row.since_at, row.retry_at) for row in rows}
+
+
+def test_refusals_are_kept_until_their_points_answer(database: Database, gateway_id: int) -> None:
+    with database.read() as session:
+        first, second = session.scalars(select(DataPoint.id).order_by(DataPoint.id).limit(2))
+    day = timedelta(days=1)
+    given = [Refusal(point, 2, NOW, NOW + day) for point in (first, second, 404)]  # the last was deleted meanwhile
+    store_all(database, poll(gateway_id, 0, refusals=given))
+    assert refused(database) == {first: (2, NOW, NOW + day), second: (2, NOW, NOW + day)}
+    again = Refusal(first, 4, NOW, NOW + 2 * day)
+    store_all(database, poll(gateway_id, 5, answered_points=[first, second]), poll(gateway_id, 10, refusals=[again]))
+    assert refused(database) == {first: (4, NOW, NOW + 2 * day)}
+
+
+def test_silences_are_kept_until_their_units_answer(database: Database, gateway_id: int) -> None:
+    with database.read() as session:
+        device = session.scalars(select(Device.id)).first() or 0
+    given = [UnitSilence(device, NOW, "no answer in 2 s"), UnitSilence(404, NOW, "deleted meanwhile")]
+    store_all(database, poll(gateway_id, 0, silences=given))
+    with database.read() as session:
+        [row] = session.scalars(select(SilentUnit)).all()
+    assert (row.device_id, row.since_at, row.reason) == (device, NOW, "no answer in 2 s")
+    store_all(database, poll(gateway_id, 5, answered_devices=[device]))
+    with database.read() as session:
+        assert session.scalars(select(SilentUnit)).all() == []
+
+
+def test_an_error_with_a_nul_or_beyond_all_measure_can_be_stored(database: Database, gateway_id: int) -> None:
+    store(database, gateway_id, NOW, Outcome.FAILED, "nul \0 " + "x" * 1000)
+    with database.read() as session:
+        [row] = session.scalars(select(PollRow)).all()
+    assert row.error is not None and row.error.startswith("nul  xxx") and len(row.error) < 300
+
+
+def test_a_slow_gateway_that_answers_in_the_middle_of_a_poll_is_not_offline(
+    database: Database, gateway_id: int
+) -> None:
+    store_all(database, poll(gateway_id, 0))
+    later = NOW + timedelta(minutes=3)
+    with database.write() as session:
+        assert review_statuses(session, later, NOW, {gateway_id: later - timedelta(seconds=3)}) == []
+        (change,) = review_statuses(session, later, NOW)
+    assert (change.current, change.reason) == (Status.OFFLINE, "no poll has brought anything lately")

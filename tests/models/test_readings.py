@@ -14,7 +14,7 @@ from models.database import Database, to_ms
 from models.readings import (
     Quality,
     Sample,
-    counters_that_went_back,
+    last_good,
     latest,
     readings_between,
     series,
@@ -151,41 +151,31 @@ def texts(database: Database) -> list[tuple[float, str]]:
     return [((row.read_at - NOON_MS) / 1000, row.text) for row in rows]
 
 
-# ---------------------------------------------------------------- counters
+# ---------------------------------------------------------------- the last good reading
 
 
-def drops(database: Database, *samples: Sample) -> list[tuple[float, float]]:
+def trusted(database: Database, *points: int) -> list[tuple[int, float, float | str | None]]:
+    """Point, second and what the last good reading says."""
     with database.read() as session:
-        return [(drop.before, drop.after) for drop in counters_that_went_back(session, samples, {1, 2})]
+        found = last_good(session, points)
+    return [(s.data_point_id, (s.read_at_ms - NOON_MS) / 1000, s.value if s.text is None else s.text) for s in found]
 
 
-def test_a_counter_that_says_less_went_back(database: Database) -> None:
-    put(database, good(1, 0, 100.0), good(2, 0, 100.0), good(3, 0, 100.0))
-    assert drops(database, good(1, 5, 99.5), good(2, 5, 100.0), good(3, 5, 1.0)) == [(100.0, 99.5)]
+def test_the_last_good_reading_is_as_a_rule_the_newest(database: Database) -> None:
+    put(database, good(1, 0, 1.0), good(1, 5, 2.0), said(2, 3, "LMT"), good(3, 0, 3.0))
+    assert trusted(database, 1, 2, 9) == [(1, 5.0, 2.0), (2, 3.0, "LMT")]
 
 
-def test_a_counter_that_rises_or_is_new_did_not_go_back(database: Database) -> None:
-    put(database, good(1, 0, 100.0))
-    assert drops(database, good(1, 5, 100.1), good(2, 5, 3.0)) == []
-
-
-def test_a_counter_that_comes_back_lower_after_no_value_went_back(database: Database) -> None:
+def test_what_came_after_the_last_good_reading_is_passed_over(database: Database) -> None:
     put(database, good(1, 0, 100.0), missing(1, 5), Sample(1, NOON_MS + 6000, 7e9, Quality.SUSPECT))
-    assert drops(database, good(1, 10, 0.5)) == [(100.0, 0.5)]
+    assert trusted(database, 1) == [(1, 0.0, 100.0)]
+    settle(database, NOON + timedelta(minutes=1))
+    assert trusted(database, 1) == [(1, 0.0, 100.0)]
 
 
-def test_a_late_reading_of_a_counter_is_no_drop(database: Database) -> None:
-    put(database, good(1, 10, 100.0))
-    assert drops(database, good(1, 5, 99.0)) == []
-
-
-def test_a_suspect_or_missing_reading_of_a_counter_is_no_drop(database: Database) -> None:
-    put(database, good(1, 0, 100.0))
-    assert drops(database, Sample(1, NOON_MS + 5000, -3.0, Quality.SUSPECT), missing(1, 6)) == []
-
-
-def test_a_drop_inside_one_batch_is_seen(database: Database) -> None:
-    assert drops(database, good(1, 0, 100.0), good(1, 5, 2.0), good(1, 10, 3.0)) == [(100.0, 2.0)]
+def test_a_point_without_a_good_reading_in_a_day_has_none(database: Database) -> None:
+    put(database, good(1, -90_000, 100.0), missing(1, 5), missing(2, 5))
+    assert trusted(database, 1, 2) == []
 
 
 # ---------------------------------------------------------------- series
