@@ -4,6 +4,7 @@ Its scripts lie in `assets/2-app`, one namespace each under `window.monitor`; a 
 the file name is lower, or waits with it until it is called.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from flask import Flask
 
 from dashboard import catch_up, responses, shell
 from dashboard.pages import overview
+from dashboard.tiles import Backlog
 from models.database import Database
 from settings import Settings
 
@@ -48,14 +50,19 @@ class Page(Protocol):
     NAME: str
 
     def layout(self, database: Database) -> Component: ...
-    def register(self, app: dash.Dash, database: Database) -> None: ...
+    def register(self, app: dash.Dash, database: Database, backlog: Callable[[], Backlog]) -> None: ...
 
 
 PAGES: tuple[Page, ...] = (overview,)
 
 
-def create_dashboard(server: Flask, *, database: Database, settings: Settings) -> dash.Dash:
-    """Put the dashboard on a server. Several may live in one process: nothing is kept at module level."""
+def create_dashboard(
+    server: Flask, *, database: Database, settings: Settings, backlog: Callable[[], Backlog] = Backlog
+) -> dash.Dash:
+    """Put the dashboard on a server. Several may live in one process: nothing is kept at module level.
+
+    backlog: what the poller has read and the database has not stored.
+    """
     app = dash.Dash(
         "dashboard",
         server=server,
@@ -75,7 +82,7 @@ def create_dashboard(server: Flask, *, database: Database, settings: Settings) -
     shell.register(app, database)
     _route(app, database)
     for page in PAGES:
-        page.register(app, database)
+        page.register(app, database, backlog)
     catch_up.register(server, database)
     responses.register(server, app.csp_hashes)
     return app

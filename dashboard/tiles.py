@@ -1,7 +1,7 @@
 """What the KPI tiles say, as pure functions; `tiles.js` paints the facts and keeps their age."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from models.database import to_ms
 from models.energy import Demand, EnergyToday
 from models.events import Severity
 from models.gateways import Status
+from models.link_quality import LinkQuality
 from models.polls import PollSummary
 
 FULL_COVERAGE = 0.98
@@ -110,24 +111,54 @@ def gateways_tile(statuses: Sequence[Status]) -> Tile:
     )
 
 
-def readings_tile(polls: PollSummary, expected_per_s: float) -> Tile:
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Polls that wait to be stored, and those that had to be dropped since the start because too many waited."""
+
+    waiting: int = 0
+    dropped: int = 0
+
+    @property
+    def words(self) -> Words:
+        parts = ((self.waiting, " polls wait for the database"), (self.dropped, " polls lost"))
+        said = [part for number, words in parts if number for part in (" · ", count(number), words)]
+        return note(*said[1:])
+
+    @property
+    def severity(self) -> Severity:
+        return Severity.HIGH if self.dropped else Severity.LOW if self.waiting else Severity.INFO
+
+
+NO_BACKLOG = Backlog()
+
+
+def readings_tile(polls: PollSummary, expected_per_s: float, backlog: Backlog = NO_BACKLOG) -> Tile:
     """How many readings a second were stored lately, beside what the configuration asks for."""
     if not polls.span_s:
-        return Tile(Amount(None, "/s"), note=note("no poll yet"))
+        return Tile(Amount(None, "/s"), note=backlog.words or note("no poll yet"), severity=backlog.severity)
     per_s = polls.readings / polls.span_s
     latency = note("p95 latency ", milliseconds(polls.latency_p95_ms)) if polls.latency_p95_ms is not None else []
     bar = Bar(1.25 * max(expected_per_s, per_s), per_s, 0.95 * expected_per_s, 1.05 * expected_per_s)
-    return Tile(Amount(per_s, "/s", 0 if per_s >= 100 else 1), bar, latency)
+    return Tile(Amount(per_s, "/s", 0 if per_s >= 100 else 1), bar, backlog.words or latency, backlog.severity)
 
 
-def polls_tile(polls: PollSummary) -> Tile:
-    """The share of polls of the last hour that read something."""
-    if not polls.polls:
+def polls_tile(links: Collection[LinkQuality]) -> Tile:
+    """The share of polls of the last hour that read something, and what else went wrong on the links."""
+    done, failed = sum(link.done for link in links), sum(link.failed for link in links)
+    if not done:
         return Tile(Amount(None, "%"), note=note("no poll in the last hour"))
-    success = 1 - polls.failed / polls.polls
-    words = note(count(polls.failed), " of ", count(polls.polls), " failed, last hour")
+    success = 1 - failed / done
+    words = note(count(failed), " of ", count(done), " failed", *_troubles(links), ", last hour")
     severity = Severity.HIGH if success < POLLS_HIGH else Severity.LOW if success < POLLS_LOW else Severity.INFO
     return Tile(_cautious_percent(success), Bar(1.0, success, POLLS_LOW, 1.0), words, severity)
+
+
+def _troubles(links: Collection[LinkQuality]) -> Iterator[str | Amount]:
+    """What there was of it: replies late or lost, polls missed or held back."""
+    for word in ("late", "lost", "missed", "held"):
+        number = sum(getattr(link, word) for link in links)
+        if number:
+            yield from (" · ", count(number), f" {word}")
 
 
 def _cautious_percent(success: float) -> Amount:

@@ -2,13 +2,18 @@
 
 import argparse
 import asyncio
+import logging
 import signal
 import socket
 import sys
 
+from models.device_template import BadTemplate, use_folder
 from poller.lifetime import live
+from poller.loop import new_event_loop
 from realtime.broker import LinkBroker
 from settings import BadSettings, Settings
+
+logger = logging.getLogger(__name__)
 
 
 async def run(settings: Settings, link: LinkBroker) -> None:
@@ -29,7 +34,12 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     settings.start_logging()
-    asyncio.run(run(settings, LinkBroker(socket.socket(fileno=arguments.link))))
+    try:
+        use_folder(settings.templates_folder)
+    except BadTemplate as error:
+        logger.error("templates: %s", error)  # their devices are not polled; the others must be
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(run(settings, LinkBroker(socket.socket(fileno=arguments.link))))
     return 0
 
 

@@ -1,6 +1,7 @@
 """The demo site in the database: its gateways and meters, and the history they would have had."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import repeat
@@ -26,6 +27,7 @@ from models.gateways import (
     configuration_changed,
     load_gateways,
 )
+from models.link_settings import LinkSettings
 from models.readings import Quality, insert_settled
 from poller.demo_plant import CONTRACT_POWER_W, GATEWAYS, ROUTER, SITE_NAME, TIME_ZONE, DemoGateway
 from poller.faults import CONTROL_HOST
@@ -79,8 +81,7 @@ def _gateway(gateway: DemoGateway, settings: Settings) -> Gateway:
         host=CONTROL_HOST,
         port=settings.demo_port + gateway.number,
         poll_interval_s=settings.poll_interval_s,
-        connect_timeout_s=settings.connect_timeout_s,
-        request_timeout_s=settings.request_timeout_s,
+        **asdict(LinkSettings.of(settings)),
         devices=[
             new_device(ROUTER, 1, f"Router {gateway.name}"),
             *(new_device(meter.template, unit_id, meter.name) for unit_id, meter in enumerate(gateway.meters, start=2)),
@@ -136,7 +137,7 @@ class _History:
         same: list[DataPoint] = []
         times_ms = self._every_point
         for point in sorted(device.data_points, key=lambda point: point.id):
-            if point.kind is Kind.TEXT:
+            if point.kind is Kind.TEXT or not point.enabled:
                 continue
             wanted = self._times_of(point)
             if wanted is not times_ms and same:

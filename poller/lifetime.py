@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 from models.database import Database
+from poller.loop import new_event_loop
 from poller.scheduler import Poller
 from poller.succession import Succession
 from realtime.broker import Publisher
@@ -79,7 +80,7 @@ class PollerThread:
         self._settings = settings
         self._broker = broker
         self._report = report
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 

@@ -24,6 +24,8 @@ NOMINAL_FREQUENCY_HZ = 50.0
 FREQUENCY_WANDER_HZ = 0.04
 PARTIAL_SINCE = date(2025, 7, 1)  # the resettable counter was set to zero then: it is not the true total
 PHASES = ("l1", "l2", "l3")
+LINE_VOLTAGES = ("voltage_l1_l2", "voltage_l2_l3", "voltage_l3_l1")
+BY_TARIFF = ("energy_import", "energy_export", "reactive_energy_import", "reactive_energy_export")
 THREE_PHASES = (0.35, 0.32, 0.33)
 SINGLE_PHASE = (1.0,)
 
@@ -93,7 +95,7 @@ class Meter:
         self._distortion = wander(f"{feeder} distortion", 14_400, 300)
         self._frequency = wander("frequency", 1800, 60)
 
-    def quantities(self, times_ms: Times) -> dict[str, Amount]:
+    def quantities(self, times_ms: Times) -> dict[str, Amount | str]:
         """All that the meter measures, by point key."""
         power_w, energy_kwh = self._curve.at(times_ms)
         hours = (times_ms - installed_ms(self._zone)) / 3_600_000
@@ -118,7 +120,7 @@ class Meter:
             found |= self._phase(phase, share, found, times_ms)
         if len(self.load.shares) == len(PHASES):
             found |= _between_phases(found)
-        return found
+        return {"firmware": "1.40", **found, **_averages(found), **_tariffs(found)}
 
     def _phase(self, phase: str, share: float, total: Mapping[str, Amount], times_ms: Times) -> dict[str, Amount]:
         voltage_v = (
@@ -138,7 +140,33 @@ class Meter:
             f"energy_import_{phase}": total["energy_import"] * share,
             f"energy_export_{phase}": total["energy_export"],
             f"thd_voltage_{phase}": 2.4 + 0.8 * self._distortion.at(times_ms),
+            f"thd_current_{phase}": 9.0 + 4.0 * self._distortion.at(times_ms),
         }
+
+
+def _averages(found: Mapping[str, Amount]) -> dict[str, Amount]:
+    """What some meters reckon from the others, each in its own way."""
+    means = {
+        "voltage_average": [found[f"voltage_{phase}"] for phase in PHASES if f"voltage_{phase}" in found],
+        "current_average": [found[f"current_{phase}"] for phase in PHASES if f"current_{phase}" in found],
+        "voltage_line_average": [found[key] for key in LINE_VOLTAGES if key in found],
+    }
+    return {
+        **{key: sum(amounts) / len(amounts) for key, amounts in means.items() if amounts},
+        "phase_angle": np.degrees(np.arccos(found["power_factor"])),
+        "power_factor_four_quadrant": found["power_factor"],
+    }
+
+
+def _tariffs(found: Mapping[str, Amount]) -> dict[str, Amount]:
+    """Counters by tariff: nobody ever switched to the second."""
+    counted = {"apparent_energy": np.hypot(found["energy_import"], found["reactive_energy_import"])}
+    counted |= {key: found[key] for key in found if key in BY_TARIFF}
+    return {
+        f"{key}_{tariff}": amount * share
+        for key, amount in counted.items()
+        for tariff, share in (("t1", 1.0), ("t2", 0.0))
+    }
 
 
 def _between_phases(found: Mapping[str, Amount]) -> dict[str, Amount]:
@@ -164,8 +192,8 @@ class Router:
         self._median_dbm = float(dice.integers(-82, -72))
         self._reboot_ms = int(dice.integers(50, 90)) * DAY_MS
         self._booted_ms = int(dice.integers(0, 40)) * DAY_MS + int(dice.integers(0, DAY_MS))
-        self._received_kb_per_s = float(dice.uniform(0.15, 0.3))
-        self._sent_kb_per_s = float(dice.uniform(0.35, 0.6))
+        self._received_kb_per_s = float(dice.uniform(0.7, 1.0))
+        self._sent_kb_per_s = float(dice.uniform(1.1, 1.6))
         self._words = _words(name, number, dice)
 
     def quantities(self, times_ms: Times) -> dict[str, Amount | str]:

@@ -1,13 +1,13 @@
-"""The APScheduler jobs: one poll job per gateway at an exact period, and the upkeep of the store."""
+"""The APScheduler jobs: one poll job per gateway, at an exact period and a phase of its own."""
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,19 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.database import Database
-from models.energy import refresh_normal_ranges
-from models.gateways import Gateway, configuration_version, load_gateways
-from models.polls import Poll, prune_polls, review_statuses
-from models.readings import prune, settle
+from models.events import EventKind, Severity, log_event
+from models.polls import Poll
 from poller.modbus import Connection
-from poller.poll import GatewayPlan, Link, plan_gateway, poll_gateway, utc_now
+from poller.plan import GatewayPlan
+from poller.plans import Known, NewPlans, PlanWatch
+from poller.poll import Link, poll_gateway
+from poller.runs import Runs, elapsed_s
+from poller.spool import Spool
+from poller.steady_clock import SteadyClock, utc_now
 from poller.trigger import PhaseTrigger
-from poller.writer import Writer, status_event
+from poller.upkeep import Upkeep
+from poller.write import PendingWrites
+from poller.writer import Writer
 from realtime.broker import Publisher
 from settings import Settings
 
@@ -35,8 +40,8 @@ LATENESSES_KEPT = 1000
 JOB_PREFIX = "gateway-"
 CLOCK_JUMP_S = 2.0
 WATCH_INTERVAL_S = 0.5
-REVIEW_INTERVAL_S = 5.0
-POLLS_KEPT = timedelta(days=30)
+FINISH_IN_S = 0.4  # polls in flight may end by themselves in this time; then they are abandoned
+FLUSH_IN_S = 1.0
 
 
 @dataclass
@@ -45,12 +50,9 @@ class _Polled:
 
     plan: GatewayPlan
     link: Link
-    since_at: datetime
-    done: int = 0
-    skipped: int = 0
-
-    def expected(self, now: datetime) -> int:
-        return int((now - self.since_at).total_seconds() / self.plan.poll_interval_s)
+    runs: Runs
+    in_flight: "asyncio.Future[Poll | None] | None" = None
+    is_slow: bool = False  # a poll once took longer than the interval
 
 
 class Poller:
@@ -60,115 +62,140 @@ class Poller:
         self, database: Database, broker: Publisher, settings: Settings, clock: Callable[[], datetime] = utc_now
     ) -> None:
         self._database = database
-        self._broker = broker
         self._settings = settings
         self._clock = clock
-        self._writer = Writer(database, broker, settings.store_queue_polls)
+        self._read_clock = SteadyClock(clock)
+        self._plans = PlanWatch(database)
+        self._spool = Spool(settings.data_folder, settings.spool_mb)
+        self._writer = Writer(database, broker, self._spool, settings.store_queue_polls, self._plan_of)
+        self._writes = PendingWrites(database, self._line_to, clock)
+        self._upkeep = Upkeep(database, broker, settings, self._writer, self._heard_at, clock)
         self._polled: dict[int, _Polled] = {}
-        self._version: int | None = None
-        self._started_at = clock()
         self._lateness_ms: deque[float] = deque(maxlen=LATENESSES_KEPT)
-        self._in_flight: dict[int, asyncio.Future[Poll]] = {}  # by gateway
-        self._skipped = 0  # runs that came while the gateway's previous poll was still going on
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
             executors={"default": AsyncIOExecutor(), "review": ThreadPoolExecutor(1), "upkeep": ThreadPoolExecutor(1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
-
         self._scheduler.add_listener(self._note_start, EVENT_JOB_SUBMITTED)
-        self._scheduler.add_listener(self._note_skip, EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(self._note_slow, EVENT_JOB_MAX_INSTANCES)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Poll until `stop` is set; then store what has been read and close every connection."""
+        """Poll until `stop` is set; then store what has been read and close every connection, within two seconds."""
         self._writer.start()
         self._scheduler.start()
-        self._add_upkeep()
+        self._upkeep.add_jobs(self._scheduler)
         try:
             await self._watch(stop)
         finally:
             self._scheduler.shutdown(wait=False)
-            in_flight = list(self._in_flight.values())
-            for work in in_flight:
-                work.cancel()
-            await asyncio.gather(*in_flight, return_exceptions=True)
-            for polled in self._polled.values():
-                polled.link.connection.close()
-            await asyncio.to_thread(self._writer.stop, 1.0)
+            await asyncio.gather(self._writes.close(), self._end_polls())
+            await asyncio.to_thread(self._writer.stop, FLUSH_IN_S)
 
     def report(self) -> dict[str, Any]:
         """How polling is, for health checks."""
         polled = list(self._polled.values())
+        counters = [one.link.connection.counters for one in polled]
         return {
-            "running": self._scheduler.running and self._version is not None,
+            "running": self._scheduler.running and self._plans.is_loaded,
             "gateways": len(polled),
-            "queued_polls": self._writer.queued_polls,
-            "dropped_polls": self._writer.dropped_polls,
-            "last_commit_ms": round(self._writer.last_commit_s * 1000, 1),
-            "expected_polls": sum(one.expected(self._clock()) for one in polled),
-            "done_polls": sum(one.done for one in polled),
-            "skipped_polls": self._skipped,
+            **self._writer.report(),
+            "expected_polls": sum(one.runs.expected for one in polled),
+            "done_polls": sum(one.runs.done for one in polled),
+            "held_polls": sum(one.runs.held for one in polled),
+            "missed_polls": sum(one.runs.missed for one in polled),
+            "late_replies": sum(one.late for one in counters),
+            "lost_replies": sum(one.lost for one in counters),
             "lateness_p99_ms": round(float(np.percentile(self._lateness_ms, 99)), 1) if self._lateness_ms else None,
         }
 
     async def _watch(self, stop: asyncio.Event) -> None:
-        """Twice a second: take over edits of the configuration, and notice when the clock has jumped."""
+        """Twice a second: take over edits and writes, and notice when the clock has jumped."""
         offset_s = self._clock().timestamp() - monotonic()
         while not stop.is_set():
             try:
-                gateways = await asyncio.to_thread(self._changed_gateways)
+                plans = await asyncio.to_thread(self._plans.news)
+                if plans is not None:
+                    self._take_over(plans)
+                await self._writes.carry_out()
             except SQLAlchemyError as error:
                 logger.debug("database: cannot read the configuration (%s)", error)
-            else:
-                if gateways is not None:
-                    self._take_over(gateways)
             drift_s = self._clock().timestamp() - monotonic() - offset_s
             if abs(drift_s) > CLOCK_JUMP_S:
-                logger.warning("clock: jumped by %+.0f s, polls are scheduled anew", drift_s)
                 offset_s += drift_s
-                for polled in self._polled.values():
-                    self._schedule(polled.plan)
+                await self._clock_jumped(drift_s)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), WATCH_INTERVAL_S)
 
-    def _changed_gateways(self) -> list[Gateway] | None:
-        """All gateways when the configuration has changed since the last look, else None."""
-        with self._database.read() as session:
-            version = configuration_version(session)
-            if version == self._version:
-                return None
-            gateways = load_gateways(session)
-        self._version = version
-        return gateways
+    async def _clock_jumped(self, by_s: float) -> None:
+        logger.warning("clock: jumped by %+.0f s, polls are scheduled anew", by_s)
+        for polled in self._polled.values():
+            self._schedule(polled.plan)
+        with suppress(SQLAlchemyError):
+            await asyncio.to_thread(self._log_jump, by_s)
 
-    def _take_over(self, gateways: list[Gateway]) -> None:
-        plans = {gateway.id: plan_gateway(gateway) for gateway in gateways if gateway.enabled}
-        for gateway_id in self._polled.keys() - plans.keys():
+    def _log_jump(self, by_s: float) -> None:
+        with self._database.write() as session:
+            log_event(
+                session,
+                at=self._clock(),
+                kind=EventKind.CLOCK_JUMPED,
+                severity=Severity.LOW,
+                text=f"the server's clock jumped by {by_s:+.0f} s",
+                reason="set by hand, put right, or the machine slept; readings keep their order",
+            )
+
+    async def _end_polls(self) -> None:
+        """Let polls in flight end by themselves for a moment, abandon the others, and close every connection."""
+        in_flight = [one.in_flight for one in self._polled.values() if one.in_flight is not None]
+        if in_flight:
+            await asyncio.wait(in_flight, timeout=FINISH_IN_S)
+        for work in in_flight:
+            work.cancel()
+        await asyncio.gather(*in_flight, return_exceptions=True)
+        for polled in self._polled.values():
+            polled.link.connection.close()
+
+    def _take_over(self, news: NewPlans) -> None:
+        for gateway_id in self._polled.keys() - news.plans.keys():
             self._forget(gateway_id)
-        for plan in plans.values():
-            self._take_up(plan)
-        logger.info("poller: %d gateways, %d data points", len(plans), sum(len(p.points) for p in plans.values()))
+        self._read_clock.not_before(news.newest_reading_at)
+        for plan in news.plans.values():
+            self._take_up(plan, news.known[plan.gateway_id])
+        points = sum(len(plan.points) for plan in news.plans.values())
+        logger.info("poller: %d gateways, %d data points", len(news.plans), points)
 
     def _forget(self, gateway_id: int) -> None:
         """Stop polling a gateway, in the middle of a poll if need be."""
         self._scheduler.remove_job(_job_id(gateway_id))
-        work = self._in_flight.pop(gateway_id, None)
-        if work is not None:
-            work.cancel()
-        self._polled.pop(gateway_id).link.connection.close()
+        polled = self._polled.pop(gateway_id)
+        if polled.in_flight is not None:
+            polled.in_flight.cancel()
+        polled.link.connection.close()
 
-    def _take_up(self, plan: GatewayPlan) -> None:
+    def _take_up(self, plan: GatewayPlan, known: Known) -> None:
         """Begin to poll a gateway, or go on with its new plan; a connection that still fits is kept."""
-        known = self._polled.get(plan.gateway_id)
-        if known is not None and known.plan.line == plan.line:
-            known.plan, known.since_at, known.done, known.skipped = plan, self._clock(), 0, 0
-            self._schedule(plan)
+        polled = self._polled.get(plan.gateway_id)
+        if polled is not None and polled.plan == plan:
             return
-        if known is not None:
-            self._forget(plan.gateway_id)
-        connection = Connection(plan.host, plan.port, plan.connect_timeout_s, plan.request_timeout_s)
-        self._polled[plan.gateway_id] = _Polled(plan, Link(connection), self._clock())
+        if polled is not None and polled.plan.line == plan.line:
+            polled.plan, polled.runs, polled.is_slow = plan, Runs(plan.poll_interval_s), False
+        else:
+            if polled is not None:
+                self._forget(plan.gateway_id)
+            self._polled[plan.gateway_id] = self._begin(plan, known)
         self._schedule(plan)
+
+    def _begin(self, plan: GatewayPlan, known: Known) -> _Polled:
+        connection = Connection(plan.host, plan.port, plan.times)
+        link = Link(
+            connection,
+            refusals=known.refusals,
+            silences=known.silences,
+            backoff_cap_s=self._settings.backoff_cap_s,
+        )
+        ago_s = None if known.last_attempt_at is None else (self._clock() - known.last_attempt_at).total_seconds()
+        return _Polled(plan, link, Runs(plan.poll_interval_s, None if ago_s is None else elapsed_s() - ago_s))
 
     def _schedule(self, plan: GatewayPlan) -> None:
         self._scheduler.add_job(
@@ -184,57 +211,46 @@ class Poller:
         polled = self._polled.get(gateway_id)
         if polled is None:
             return
-        work = asyncio.ensure_future(poll_gateway(polled.plan, polled.link, self._clock))
-        self._in_flight[gateway_id] = work
+        polled.runs.begin(elapsed_s())
+        work = polled.in_flight = asyncio.ensure_future(poll_gateway(polled.plan, polled.link, self._read_clock))
         with suppress(asyncio.CancelledError):  # paused, moved or the poller ends; APScheduler would log a failure
-            self._writer.put(await work, polled.plan)
-            polled.done += 1
-        if self._in_flight.get(gateway_id) is work:
-            del self._in_flight[gateway_id]
+            poll = await work
+            if poll is None:
+                polled.runs.hold()
+            else:
+                missed, held = polled.runs.finish()
+                self._writer.put(replace(poll, missed_count=missed, held_count=held))
+        if polled.in_flight is work:
+            polled.in_flight = None
+
+    def _plan_of(self, gateway_id: int) -> GatewayPlan | None:
+        polled = self._polled.get(gateway_id)
+        return None if polled is None else polled.plan
+
+    def _line_to(self, gateway_id: int) -> tuple[GatewayPlan, Connection] | None:
+        polled = self._polled.get(gateway_id)
+        return None if polled is None else (polled.plan, polled.link.connection)
+
+    def _heard_at(self) -> dict[int, datetime]:
+        """When each gateway last answered; its poll may be far from its end. Called from a thread of its own."""
+        now, now_s = self._clock(), perf_counter()
+        heard = {key: one.link.connection.heard_at_s for key, one in list(self._polled.items())}
+        return {key: now - timedelta(seconds=now_s - at_s) for key, at_s in heard.items() if at_s is not None}
 
     def _note_start(self, event: JobSubmissionEvent) -> None:
         if event.job_id.startswith(JOB_PREFIX):
             late = self._clock() - event.scheduled_run_times[-1]
             self._lateness_ms.append(late / timedelta(milliseconds=1))
 
-    def _note_skip(self, event: JobSubmissionEvent) -> None:
+    def _note_slow(self, event: JobSubmissionEvent) -> None:
+        """A run came while the gateway's previous poll was still going on; the next one counts it as missed."""
         if not event.job_id.startswith(JOB_PREFIX):
             return
-        self._skipped += 1
         polled = self._polled.get(int(event.job_id.removeprefix(JOB_PREFIX)))
         if polled is not None:
-            polled.skipped += 1
-            level = logging.WARNING if polled.skipped == 1 else logging.DEBUG
+            level = logging.DEBUG if polled.is_slow else logging.WARNING
+            polled.is_slow = True
             logger.log(level, "gateway %s: a poll takes longer than its interval", polled.plan.name)
-
-    def _add_upkeep(self) -> None:
-        """Jobs that keep the store in order; they run in threads, the long ones one at a time."""
-        settings = self._settings
-        for job, every_s, executor in (
-            (self._review_statuses, REVIEW_INTERVAL_S, "review"),
-            (self._settle, settings.settle_interval_s, "upkeep"),
-            (self._prune, 3600, "upkeep"),
-            (self._refresh_normal_ranges, 3600, "upkeep"),
-        ):
-            first_at = self._clock() + timedelta(seconds=min(every_s, 20))
-            self._scheduler.add_job(
-                job, "interval", seconds=every_s, executor=executor, id=job.__name__.strip("_"), next_run_time=first_at
-            )
-
-    def _review_statuses(self) -> None:
-        with self._database.write() as session:
-            changes = review_statuses(session, self._clock(), self._started_at)
-        self._broker.publish([status_event(change) for change in changes])
-
-    def _settle(self) -> None:
-        settle(self._database, before=self._clock() - timedelta(seconds=60))
-
-    def _prune(self) -> None:
-        prune(self._database, before=self._clock() - timedelta(days=self._settings.retention_days))
-        prune_polls(self._database, before=self._clock() - POLLS_KEPT)
-
-    def _refresh_normal_ranges(self) -> None:
-        refresh_normal_ranges(self._database, self._clock())
 
 
 def _job_id(gateway_id: int) -> str:

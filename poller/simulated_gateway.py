@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from zlib import crc32
 
-from models.device_template import DeviceTemplate, TemplatePoint
+from models.device_template import DeviceTemplate, ReadLimits, TemplatePoint
 from models.gateways import Table
 from poller.decode import encode
 from poller.faults import ActiveFault, Fault
@@ -43,7 +43,10 @@ def now_ms() -> int:
 
 
 class SimulatedDevice:
-    """One unit: the registers of a device template, filled from a source at the instant of each request."""
+    """One unit: the registers of a device template, filled from a source at the instant of each request.
+
+    What the source knows nothing of the device does not have, like the rows that a router's model lacks.
+    """
 
     def __init__(
         self, unit_id: int, template: DeviceTemplate, source: Source, latency_s: tuple[float, float] = METER_LATENCY_S
@@ -53,7 +56,9 @@ class SimulatedDevice:
         self.latency_s = latency_s
         self.source = source
         self._overrides: dict[str, float | str] = {}
-        self._tables = {table: _Registers(table, template) for table in Table}
+        known = source.quantities(now_ms())
+        points = [point for point in template.points if point.key in known and not point.sunspec]
+        self._tables = {table: _Registers(table, points, template.limits) for table in Table}
 
     def read(self, table: Table, address: int, count: int, time_ms: int) -> list[int]:
         """The words (bits of a coil table: 0 or 1) at an instant; raises Refusal as the device would."""
@@ -89,9 +94,8 @@ def _words(point: TemplatePoint, shown: Quantities) -> list[int]:
 class _Registers:
     """What can be read from one table of a device, and in which pieces."""
 
-    def __init__(self, table: Table, template: DeviceTemplate) -> None:
-        limits = template.limits
-        here = sorted((point for point in template.points if point.table is table), key=lambda point: point.address)
+    def __init__(self, table: Table, points: Sequence[TemplatePoint], limits: ReadLimits) -> None:
+        here = sorted((point for point in points if point.table is table), key=lambda point: point.address)
         self._alone = {point.address: point for point in here if point.address in limits.read_alone}
         self._points = [point for point in here if point.address not in limits.read_alone]
         self._readable = _readable(self._points, limits.max_gap)

@@ -60,9 +60,15 @@ window.monitor.cards = (() => {
   }
 
   function reasonOf(gateway, state) {
-    if (state === "online" || state === "waiting") return "";
+    if (state === "online" || state === "waiting") return troublesOf(gateway);
     if (state === "stale") return monitor.live.connection().state === "live" ? "no new samples" : "this page is not connected";
     return gateway.reason || "";
+  }
+
+  /* Replies that came too late or not at all, though the gateway is well otherwise. */
+  function troublesOf(gateway) {
+    const troubles = ["late", "lost"].filter((word) => gateway[word]).map((word) => `${formats.number(gateway[word], 0)} ${word}`);
+    return troubles.length ? `${troubles.join(", ")} in the last hour` : "";
   }
 
   /* One card per gateway, in their order, copied from the page's pattern. */
@@ -106,6 +112,7 @@ window.monitor.cards = (() => {
     dom.text(dom.part(element, "reason"), seen.reason);
     dom.attribute(dom.part(element, "reason"), "title", seen.reason);
     dom.text(dom.part(element, "latency"), seen.isAnswering ? latency(gateway) : "");
+    dom.attribute(dom.part(element, "latency"), "title", gateway.link_words || "");
   }
 
   function latency(gateway) {

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,10 +18,12 @@ from dashboard.components import empty_state, error_state, event_row, gateway_ca
 from dashboard.formats import gateway_code
 from dashboard.plant import Description, describe_plant, find_site, line_names
 from dashboard.recent import Recent
+from dashboard.tiles import NO_BACKLOG, Backlog
 from models.database import Database
 from models.energy import demand, energy_today
 from models.events import LoggedEvent, newest_events
 from models.gateways import DataPoint, Device, Gateway
+from models.link_quality import LinkQuality, link_quality
 from models.polls import poll_summary
 
 logger = logging.getLogger(__name__)
@@ -58,9 +60,9 @@ def layout(database: Database) -> Component:
     )
 
 
-def register(app: Dash, database: Database) -> None:
+def register(app: Dash, database: Database, backlog: Callable[[], Backlog]) -> None:
     """The values that the server computes, every ten seconds and at each change of a gateway's status."""
-    newest = Recent(lambda: _newest(database), NEWEST_AGE_S)
+    newest = Recent(lambda: _newest(database, backlog()), NEWEST_AGE_S)
 
     @app.callback(
         Output("overview-facts", "data"),
@@ -83,27 +85,33 @@ def register(app: Dash, database: Database) -> None:
     app.clientside_callback(ClientsideFunction("overview", "takeOver"), Input("overview-facts", "data"))
 
 
-def _newest(database: Database) -> tuple[dict[str, Any], Sequence[Component]]:
+def _newest(database: Database, backlog: Backlog) -> tuple[dict[str, Any], Sequence[Component]]:
     with database.read() as session:
-        return facts(session, datetime.now(UTC)), _events(session)
+        return facts(session, datetime.now(UTC), backlog), _events(session)
 
 
-def facts(session: Session, now: datetime) -> dict[str, Any]:
+def facts(session: Session, now: datetime, backlog: Backlog = NO_BACKLOG) -> dict[str, Any]:
     """What the tiles say, and what the cards know only from the server: latency and normal range."""
     site = find_site(session)
     if site is None:
         return {"tiles": {}, "gateways": []}
-    last_hour = poll_summary(session, now - POLLS_SPAN, now)
+    links = link_quality(session, now - POLLS_SPAN, now)
     last_minute = poll_summary(session, now - READINGS_SPAN, now)
     statuses = session.scalars(select(Gateway.status)).all()
     said = {
         "demand": tiles.demand_tile(demand(session, site, now), site.contract_power_w),
         "energy": tiles.energy_tile(energy_today(session, site, now)),
         "gateways": tiles.gateways_tile(statuses),
-        "readings": tiles.readings_tile(last_minute, expected_readings_per_s(session)),
-        "polls": tiles.polls_tile(last_hour),
+        "readings": tiles.readings_tile(last_minute, expected_readings_per_s(session), backlog),
+        "polls": tiles.polls_tile(links.values()),
     }
-    return {"tiles": {name: said[name].json(now) for name in said}, "gateways": gateway_states(session)}
+    gateways = [{**state, **_link(links.get(state["id"], LinkQuality()))} for state in gateway_states(session)]
+    return {"tiles": {name: said[name].json(now) for name in said}, "gateways": gateways}
+
+
+def _link(quality: LinkQuality) -> dict[str, Any]:
+    """What a card says of its link in the last hour."""
+    return {"late": quality.late, "lost": quality.lost, "link_words": f"Last hour: {quality.words()}"}
 
 
 def expected_readings_per_s(session: Session) -> float:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from dashboard.tiles import Tile, demand_tile, energy_tile, gateways_tile, polls_tile, readings_tile
+from dashboard.tiles import Backlog, Tile, demand_tile, energy_tile, gateways_tile, polls_tile, readings_tile
 from models.energy import Demand, EnergyToday
 from models.events import Severity
 from models.gateways import Status
+from models.link_quality import LinkQuality
 from models.polls import PollSummary
 
 LAST_HOUR = PollSummary(polls=1000, failed=0, partial=3, readings=36_000, span_s=3600.0, latency_p95_ms=38.2)
@@ -98,14 +99,32 @@ def test_readings_stand_beside_what_the_configuration_asks_for() -> None:
     [(0, 100.0, Severity.INFO), (1, 99.9, Severity.INFO), (51, 94.9, Severity.LOW), (201, 79.9, Severity.HIGH)],
 )
 def test_poll_success_says_100_only_when_nothing_failed(failed: int, shown: float, severity: Severity) -> None:
-    polls = PollSummary(1000, failed, 0, 0, 3600.0, None)
-    tile = polls_tile(polls)
+    tile = polls_tile([LinkQuality(done=600, failed=failed), LinkQuality(done=400)])
     assert tile.value is not None and round(tile.value.value or 0, 1) == shown
     assert tile.severity is severity
 
 
+def test_poll_success_names_what_was_late_lost_missed_or_held_back() -> None:
+    links = [LinkQuality(done=1000, late=3, missed=2), LinkQuality(done=20, failed=20, lost=20, held=700)]
+    assert words(polls_tile(links)) == "20 of 1020 failed · 3 late · 20 lost · 2 missed · 700 held, last hour"
+
+
 def test_before_the_first_poll_there_is_no_value() -> None:
     nothing = PollSummary(0, 0, 0, 0, 0.0, None)
-    for tile in (polls_tile(nothing), readings_tile(nothing, 10.0)):
+    for tile in (polls_tile([]), readings_tile(nothing, 10.0)):
         assert tile.value is not None and tile.value.value is None
         assert words(tile).startswith("no poll")
+
+
+@pytest.mark.parametrize(
+    ("backlog", "said", "severity"),
+    [
+        (Backlog(), "p95 latency 38 ms", Severity.INFO),
+        (Backlog(waiting=740), "740 polls wait for the database", Severity.LOW),
+        (Backlog(waiting=740, dropped=3), "740 polls wait for the database · 3 polls lost", Severity.HIGH),
+    ],
+    ids=["all is stored", "the database is slow", "the spool overflowed"],
+)
+def test_readings_say_what_waits_to_be_stored(backlog: Backlog, said: str, severity: Severity) -> None:
+    tile = readings_tile(LAST_HOUR, 10.0, backlog)
+    assert (words(tile), tile.severity) == (said, severity)

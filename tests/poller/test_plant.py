@@ -48,7 +48,9 @@ def router() -> Router:
 def test_phases_add_up_to_the_totals(meter: Meter) -> None:
     found = meter.quantities(over(MONDAY, 24, 61_000))
     for key in ("active_power", "reactive_power", "apparent_power", "energy_import"):
-        np.testing.assert_allclose(sum(np.asarray(found[f"{key}_{phase}"]) for phase in PHASES), found[key], rtol=1e-12)
+        np.testing.assert_allclose(
+            sum(np.asarray(found[f"{key}_{phase}"]) for phase in PHASES), np.asarray(found[key]), rtol=1e-12
+        )
 
 
 def test_voltage_current_power_and_power_factor_agree_on_each_phase(meter: Meter) -> None:
@@ -124,6 +126,8 @@ def test_every_point_of_every_template_in_the_demo_is_played_within_its_plausibl
     for unit, source in gateway.sources(BERLIN).items():
         found = source.quantities(times_ms)
         for point in template(keys[unit]).points:
+            if not point.enabled and point.key not in found:
+                continue
             value = found[point.key]
             assert isinstance(value, str) == (point.kind is Kind.TEXT), point.key
             if not isinstance(value, str):

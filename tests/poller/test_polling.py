@@ -14,6 +14,7 @@ from models.configuration import NewDevice, add_gateway, find_gateway, first_sit
 from models.database import Database
 from models.events import newest_events
 from models.gateways import Status, load_gateways
+from models.link_settings import LinkSettings
 from models.polls import PollRow
 from models.readings import latest
 from poller.faults import Fault
@@ -82,8 +83,12 @@ def add(database: Database, gateway: RunningGateway, name: str = "North", timeou
             port=gateway.port,
             area="",
             poll_interval_s=INTERVAL_S,
-            connect_timeout_s=1.0,
-            request_timeout_s=timeout_s,
+            link=LinkSettings(
+                connect_timeout_s=1.0,
+                first_timeout_s=timeout_s,
+                shortest_timeout_s=timeout_s,
+                longest_timeout_s=timeout_s,
+            ),
             devices=[NewDevice(1, "teltonika-rutos", "Router"), NewDevice(2, "carlo-gavazzi-em340", "Meter")],
             now=datetime.now(UTC),
         )
@@ -211,7 +216,7 @@ def test_polls_wait_for_a_locked_database_and_none_is_lost(
         until(lambda: len(recorder.events) > 50)
         with database.write() as session:
             session.execute(text("UPDATE site SET name = name"))
-            until(lambda: report.get("queued_polls", 0) >= 2)
+            until(lambda: report.get("spooled_polls", 0) >= 2)
             done_while_locked = report["done_polls"]
         until(lambda: report["queued_polls"] == 0 and report["done_polls"] > done_while_locked)
     assert report["dropped_polls"] == 0

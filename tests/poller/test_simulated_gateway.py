@@ -56,12 +56,17 @@ def point_of(key: str, template_key: str = "eastron-sdm630") -> TemplatePoint:
     return next(point for point in template(template_key).points if point.key == key)
 
 
-@pytest.mark.parametrize("key", list(templates()))
+PLAYED = [key for key, model in templates().items() if not any(point.sunspec for point in model.points)]
+
+
+@pytest.mark.parametrize("key", PLAYED)
 def test_every_template_is_played_point_by_point(simulated_gateway: StartGateway, key: str) -> None:
     gateway = simulated_gateway({7: key}, clock_ms=lambda: NOON_MS)
     shown = gateway.gateway.devices[7].source.quantities(NOON_MS)
     with client_of(gateway) as client:
         for point in template(key).points:
+            if not point.enabled and point.key not in shown:
+                continue
             value, expected = read_point(client, 7, point), shown[point.key]
             if isinstance(expected, str):
                 assert value == expected
@@ -69,7 +74,7 @@ def test_every_template_is_played_point_by_point(simulated_gateway: StartGateway
                 assert value == pytest.approx(float(expected), rel=1e-6, abs=point.scale * 0.51), point.key
 
 
-@pytest.mark.parametrize("key", list(templates()))
+@pytest.mark.parametrize("key", PLAYED)
 def test_every_template_can_be_read_in_the_blocks_of_its_plan(simulated_gateway: StartGateway, key: str) -> None:
     gateway = simulated_gateway({1: key}, clock_ms=lambda: NOON_MS)
     model = template(key)

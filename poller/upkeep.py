@@ -1,0 +1,77 @@
+"""The jobs that keep the store in order, beside polling: statuses reviewed, readings settled and pruned."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from apscheduler.schedulers.base import BaseScheduler
+
+from models.database import Database
+from models.energy import refresh_normal_ranges
+from models.polls import prune_polls, review_statuses
+from models.readings import prune, settle
+from poller.writer import Writer, status_event
+from realtime.broker import Publisher
+from settings import Settings
+
+REVIEW_INTERVAL_S = 5.0
+HOUR_S = 3600.0
+FIRST_AFTER_S = 20.0
+SETTLE_AFTER = timedelta(seconds=60)
+POLLS_KEPT = timedelta(days=30)
+
+
+class Upkeep:
+    """Its jobs run in threads: the executor "review" for the quick one, "upkeep" for the long ones, one at a time.
+
+    heard_at: when each gateway last answered a request, by id.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        broker: Publisher,
+        settings: Settings,
+        writer: Writer,
+        heard_at: Callable[[], Mapping[int, datetime]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._broker = broker
+        self._settings = settings
+        self._writer = writer
+        self._heard_at = heard_at
+        self._clock = clock
+        self._started_at = clock()
+
+    def add_jobs(self, scheduler: BaseScheduler) -> None:
+        for job, every_s, executor in (
+            (self.review_statuses, REVIEW_INTERVAL_S, "review"),
+            (self.settle, float(self._settings.settle_interval_s), "upkeep"),
+            (self.prune, HOUR_S, "upkeep"),
+            (self.refresh_normal_ranges, HOUR_S, "upkeep"),
+        ):
+            first_at = self._clock() + timedelta(seconds=min(every_s, FIRST_AFTER_S))
+            scheduler.add_job(
+                job, "interval", seconds=every_s, executor=executor, id=job.__name__, next_run_time=first_at
+            )
+
+    def review_statuses(self) -> None:
+        """A gateway whose polls hang, or that was paused, changes its status without the end of a poll.
+
+        Not while polls wait to be stored: then the database does not know how the gateways are.
+        """
+        if self._writer.is_behind:
+            return
+        with self._database.write() as session:
+            changes = review_statuses(session, self._clock(), self._started_at, self._heard_at())
+        self._broker.publish([status_event(change) for change in changes])
+
+    def settle(self) -> None:
+        settle(self._database, before=self._clock() - SETTLE_AFTER)
+
+    def prune(self) -> None:
+        prune(self._database, before=self._clock() - timedelta(days=self._settings.retention_days))
+        prune_polls(self._database, before=self._clock() - POLLS_KEPT)
+
+    def refresh_normal_ranges(self) -> None:
+        refresh_normal_ranges(self._database, self._clock())
