@@ -1,17 +1,16 @@
-"""The program as a person starts it: commands, errors, health, signals, and a crash that leaves no hole."""
+"""The program as a person starts it: errors, health, signals, and a crash that leaves no hole."""
 
 import shutil
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 import requests
-from click.testing import CliRunner, Result
 
-from app import create_app, main
+from app import create_app
 from settings import Settings
 from tests.program import Program
 
@@ -39,20 +38,6 @@ def demo(program: Program, seeded: Path) -> Iterator[Program]:
             process.kill()
 
 
-Command = Callable[..., Result]
-
-
-@pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs one of the program's commands: words, and what is given on standard input."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str, given: str = "") -> Result:
-        return CliRunner().invoke(main, words, input=given, prog_name="app.py")
-
-    return run
-
-
 def test_a_busy_port_is_one_clear_line(program: Program) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", program.port))
@@ -78,55 +63,6 @@ def test_a_wrong_setting_is_one_clear_line(program: Program, name: str, value: s
     assert result.returncode == 2
     assert words in result.stderr
     assert "Traceback" not in result.stderr
-
-
-@pytest.mark.parametrize(
-    "words", ["user create", "user link", "user password", "gateway add", "gateway list", "simulator", "templates"]
-)
-def test_every_command_explains_itself(command: Command, words: str) -> None:
-    result = command(*words.split(), "--help")
-    assert result.exit_code == 0 and "Usage:" in result.output
-
-
-def test_a_user_is_made_with_a_password_from_standard_input(command: Command) -> None:
-    made = command("user", "create", "ada", "--role", "viewer", given="correct horse battery\n")
-    assert (made.exit_code, made.output) == (0, "ada can sign in now.\n")
-    again = command("user", "create", "Ada", "--role", "viewer", given="correct horse battery\n")
-    assert again.exit_code == 2 and "exists already" in again.output
-    short = command("user", "create", "bob", "--role", "viewer", given="short\n")
-    assert short.exit_code == 2 and "needs" in short.output
-
-
-@pytest.mark.parametrize(
-    ("words", "complaint"),
-    [
-        (["North", "10.0.0.7"], "no device to read"),
-        (["North", "10.0.0.7", "--device", "2:eastron-sdm63"], "eastron-sdm630"),
-        (["North", "10.0.0.7", "--device", "two:eastron-sdm630"], "UNIT:TEMPLATE"),
-        (["North", "10.0.0.7", "--device", "300:eastron-sdm630"], "0 to 255"),
-        (["North", "10.0.0.7", "--port", "0", "--device", "2:eastron-sdm630"], "1 to 65535"),
-        (["North", "10.0.0.7", "--interval", "0.01", "--device", "2:eastron-sdm630"], "0.2 to 86400 seconds"),
-    ],
-    ids=["no device", "unknown template", "no unit", "unit too large", "no port", "interval too short"],
-)
-def test_a_bad_gateway_is_refused_by_name_and_not_stored(command: Command, words: list[str], complaint: str) -> None:
-    result = command("gateway", "add", *words)
-    assert result.exit_code == 2 and complaint in result.output
-    assert "No gateway yet" in command("gateway", "list").output
-
-
-def test_a_gateway_is_added_paused_resumed_and_edited(command: Command) -> None:
-    device = ["--device", "2:eastron-sdm630:Main"]
-    assert command("gateway", "add", "North", "10.0.0.7", *device).exit_code == 0
-    twice = command("gateway", "add", "north", "10.0.0.8", *device)
-    assert twice.exit_code == 2 and "choose another name" in twice.output
-    same_line = command("gateway", "add", "South", "10.0.0.7", *device)
-    assert same_line.exit_code == 2 and 'gateway "North" polls 10.0.0.7:502 already' in same_line.output
-    for words in (["pause", "North"], ["resume", "North"], ["edit", "North", "--interval", "7", "--port", "503"]):
-        assert command("gateway", *words).exit_code == 0
-    assert "10.0.0.7:503           every 7 s" in command("gateway", "list").output
-    unknown = command("gateway", "pause", "Nort")
-    assert unknown.exit_code == 2 and "did you mean North?" in unknown.output
 
 
 def test_what_is_not_ready_is_named(settings: Settings) -> None:

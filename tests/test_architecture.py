@@ -13,6 +13,7 @@ ALLOWED = {
     "realtime": {"settings", "realtime"},
     "poller": {"settings", "models", "realtime", "poller"},
     "dashboard": {"settings", "models", "realtime", "dashboard"},
+    "commands": {"settings", "models", "realtime", "poller", "commands"},
 }
 OURS = {*ALLOWED, "app"}
 FOREIGN = {

@@ -1,0 +1,27 @@
+"""The commands beside serving: people, gateways, templates, values and the simulated plant."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.orm import Session
+
+from models.database import Database, upgrade
+from settings import Settings
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Database]:
+    """The database, brought up to date first and closed in the end."""
+    database = Database(settings.database_url)
+    try:
+        upgrade(database)
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def unit_of_work(settings: Settings) -> Iterator[Session]:
+    """One unit of work on the database, brought up to date first."""
+    with opened(settings) as database, database.write() as session:
+        yield session

@@ -1,0 +1,42 @@
+"""What can go wrong with a command through no fault of the program: one line that names it, and exit code 2."""
+
+from typing import Any
+
+import click
+
+from models.configuration import BadConfiguration
+from models.database import DatabaseUnusable
+from models.device_template import BadTemplate, UnknownTemplate
+from models.link_settings import BadLink
+from models.users import BadUser
+from models.writes import BadWrite
+from poller.demo_plant import UnknownGateway
+from poller.faults import ControlFailed
+from poller.question import BadQuestion
+from realtime.serving import CannotListen
+from settings import BadSettings
+
+FORESEEN = (
+    BadConfiguration,
+    BadLink,
+    BadQuestion,
+    BadSettings,
+    BadTemplate,
+    BadUser,
+    BadWrite,
+    CannotListen,
+    ControlFailed,
+    DatabaseUnusable,
+    UnknownGateway,
+    UnknownTemplate,
+)
+
+
+class Commands(click.Group):
+    """Ends every foreseeable failure with one line that names it, and exit code 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except FORESEEN as error:
+            raise click.UsageError(str(error)) from error
