@@ -3,9 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN_PACKAGES := chromium chromium-driver postgresql
+SERVERS := tests/interoperability/servers
 
-.PHONY: demo run test check format bench
+.PHONY: demo run test lint check format bench soak
 
 demo: $(VENV)/runtime
 	$(BIN)/python app.py --demo $(ARGS)
@@ -13,7 +13,7 @@ demo: $(VENV)/runtime
 run: $(VENV)/runtime
 	$(BIN)/python app.py $(ARGS)
 
-test: $(VENV)/development $(VENV)/debian
+test: $(VENV)/development $(VENV)/debian $(VENV)/npm
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --headless --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/development
@@ -28,7 +28,11 @@ format: $(VENV)/development
 	$(BIN)/ruff format .
 
 bench: $(VENV)/development $(VENV)/debian
-	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script --quick || exit 1; done
+	for script in first_light store polling soak; do $(BIN)/python benchmarks/$$script.py --quick || exit 1; done
+
+# A hundred thousand polls of gateways that misbehave; about two minutes.
+soak: $(VENV)/development
+	$(BIN)/python benchmarks/soak.py $(ARGS)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -45,11 +49,22 @@ $(VENV)/development: requirements-dev.txt $(VENV)/runtime
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-# A browser, its driver and PostgreSQL, when they are missing and we may install them.
+# What the tests need of Debian, as far as it is missing and we may install it.
 $(VENV)/debian: Makefile | $(VENV)/bin/python
-	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then :; \
+	@missing=""; \
+	command -v chromium >/dev/null && command -v chromedriver >/dev/null || missing="$$missing chromium chromium-driver"; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	$(BIN)/python -c 'import ctypes; ctypes.CDLL("libmodbus.so.5")' 2>/dev/null || missing="$$missing libmodbus5"; \
+	command -v node >/dev/null && command -v npm >/dev/null || missing="$$missing nodejs npm"; \
+	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "Installing $(DEBIAN_PACKAGES) (once)..."; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBIAN_PACKAGES) >/dev/null; \
-	else echo "The tests need a browser and PostgreSQL: sudo apt-get install $(DEBIAN_PACKAGES)"; exit 1; fi
+	  echo "Installing$$missing (once)..."; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
+	else echo "The tests need: sudo apt-get install$$missing"; exit 1; fi
+	@touch $@
+
+# A Modbus server of another make, for the tests of interoperability.
+$(VENV)/npm: $(SERVERS)/package-lock.json $(VENV)/debian
+	@echo "Installing what the tests need of npm (once)..."
+	@npm ci --prefix $(SERVERS) --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

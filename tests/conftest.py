@@ -34,7 +34,14 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program.folder
 
 
-LONGEST = ("test_journey.py", "test_soak.py", "test_reconnect.py", "test_app.py")
+LONGEST = (
+    "test_journey.py",
+    "test_soak.py",
+    "test_reconnect.py",
+    "test_app.py",
+    "test_fault_bench.py",
+    "test_field_tools.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
