@@ -3,46 +3,46 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from flask import Flask, Response, jsonify
-from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.serving import is_running_from_reloader
 
-from commands.failures import Commands
-from commands.gateway_report import show
-from commands.gateways import gateway
-from commands.plant import show_settings, simulator
-from commands.templates import list_templates, template_group
-from commands.users import announce, user
-from commands.values import point_group, write
-from dashboard import create_dashboard
-from dashboard.auth import current_identity, register_auth
-from dashboard.catch_up import live_snapshot
-from dashboard.tiles import Backlog
-from models import configuration, users
-from models.database import Database, DatabaseUnusable, is_current, upgrade
+from commands.lazily import Commands
 from models.device_template import use_folder
-from models.gateways import Site
-from poller import field_tools
-from poller.child import Child, poller_child, simulator_child
-from poller.demo import add_demo_site, seed_history
-from poller.lifetime import PollerThread
-from realtime.broker import Broker, open_broker
-from realtime.hub import Hub
-from realtime.limits import Limits
-from realtime.link import LastReport, pump
-from realtime.roster import Identity
-from realtime.routes import register_socket
-from realtime.serving import listen, serve, serve_for_development
 from settings import Settings
 
+if TYPE_CHECKING:  # what serving takes is loaded when it is needed: the other commands begin a second earlier
+    from flask import Flask, Response
+
+    from dashboard.tiles import Backlog
+    from models.database import Database
+    from poller.child import Child
+    from poller.lifetime import PollerThread
+    from realtime.broker import Broker
+    from realtime.hub import Hub
+    from realtime.link import LastReport
+    from realtime.roster import Identity
+
+# Commands that a bad template of the user's does not stop: `template` mends it, the others need none.
+WITHOUT_TEMPLATES = ("probe", "read", "settings", "simulator", "template", "user")
+COMMANDS = {
+    "gateway": "commands.gateways:gateway",
+    "point": "commands.values:point_group",
+    "probe": "poller.field_tools:probe_link",
+    "read": "poller.field_tools:read",
+    "scan": "poller.field_tools:scan_units",
+    "settings": "commands.plant:show_settings",
+    "simulator": "commands.plant:simulator",
+    "template": "commands.templates:template_group",
+    "templates": "commands.templates:list_templates",
+    "user": "commands.users:user",
+    "write": "commands.values:write",
+}
 ROOT = Path(__file__).resolve().parent
 REPORT_TIMEOUT_S = 10.0
 
 
-def poller_problem(last_report: LastReport, now: datetime) -> str | None:
+def poller_problem(last_report: "LastReport", now: datetime) -> str | None:
     """Why polling can't be relied on now; None when it can."""
     report = last_report.report
     if report is None:
@@ -55,8 +55,10 @@ def poller_problem(last_report: LastReport, now: datetime) -> str | None:
     return None if report.values.get("running") else "the poller is starting"
 
 
-def backlog_of(last_report: LastReport) -> Backlog:
+def backlog_of(last_report: "LastReport") -> "Backlog":
     """What waits to be stored, where it is more than a round of polls on its way."""
+    from dashboard.tiles import Backlog
+
     values = last_report.report.values if last_report.report is not None else {}
     waiting = values.get("queued_polls", 0) + values.get("spooled_polls", 0)
     return Backlog(waiting if waiting > values.get("gateways", 0) else 0, values.get("dropped_polls", 0))
@@ -66,11 +68,11 @@ def backlog_of(last_report: LastReport) -> Backlog:
 class Monitor:
     """One running program: the web application and what lives beside it."""
 
-    server: Flask
-    hub: Hub
-    broker: Broker
-    database: Database
-    companions: list[Child | PollerThread] = field(default_factory=list)
+    server: "Flask"
+    hub: "Hub"
+    broker: "Broker"
+    database: "Database"
+    companions: "list[Child | PollerThread]" = field(default_factory=list)
 
     def start(self) -> None:
         """Start the threads and children; after a fork, never before."""
@@ -98,6 +100,20 @@ def create_app(settings: Settings, *, in_process: bool = False, demo: bool = Fal
 
     in_process: poll in a thread of this process instead of a child.
     """
+    from flask import Flask
+
+    from dashboard import create_dashboard
+    from dashboard.auth import register_auth
+    from dashboard.catch_up import live_snapshot
+    from models.database import Database
+    from poller.child import poller_child, simulator_child
+    from poller.lifetime import PollerThread
+    from realtime.broker import open_broker
+    from realtime.hub import Hub
+    from realtime.limits import Limits
+    from realtime.link import LastReport, pump
+    from realtime.routes import register_socket
+
     server = Flask("monitor", root_path=str(ROOT / "dashboard"), static_folder=None)
     database = Database(settings.database_url)
     broker = open_broker(settings.broker_url)
@@ -125,20 +141,24 @@ def create_app(settings: Settings, *, in_process: bool = False, demo: bool = Fal
     return monitor
 
 
-def _identify() -> Identity | None:
+def _identify() -> "Identity | None":
+    from dashboard.auth import current_identity
+    from realtime.roster import Identity
+
     viewer = current_identity()
     return None if viewer is None else Identity(viewer.user_id, viewer.session_key, viewer.name)
 
 
-def _register_health(server: Flask, database: Database, hub: Hub, last_report: LastReport) -> None:
+def _register_health(server: "Flask", database: "Database", hub: "Hub", last_report: "LastReport") -> None:
     """`/healthz` and `/readyz`, open to all; they say no more than whether, and which part is not."""
+    from flask import jsonify
 
     @server.get("/healthz")
-    def healthz() -> Response:
+    def healthz() -> "Response":
         return jsonify(status="alive")
 
     @server.get("/readyz")
-    def readyz() -> tuple[Response, int]:
+    def readyz() -> "tuple[Response, int]":
         problems = {
             "database": None if _is_migrated(database) else "not reachable, or not of this version",
             "hub": None if hub.is_running else "not running",
@@ -148,7 +168,12 @@ def _register_health(server: Flask, database: Database, hub: Hub, last_report: L
         return (jsonify(status="not ready", reasons=reasons), 503) if reasons else (jsonify(status="ready"), 200)
 
 
-def _is_migrated(database: Database) -> bool:
+def _is_migrated(database: "Database") -> bool:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from models.database import DatabaseUnusable
+    from models.schema import is_current
+
     try:
         return is_current(database)
     except (SQLAlchemyError, DatabaseUnusable):
@@ -157,6 +182,14 @@ def _is_migrated(database: Database) -> bool:
 
 def prepare(settings: Settings, *, demo: bool) -> str | None:
     """Bring the database up to date and give it a site and an admin; the token of the admin's link, if one is due."""
+    from sqlalchemy import select
+
+    from models import configuration, users
+    from models.database import Database
+    from models.gateways import Site
+    from models.schema import upgrade
+    from poller.demo import add_demo_site, seed_history
+
     database = Database(settings.database_url)
     upgrade(database)
     now = datetime.now(UTC)
@@ -178,7 +211,7 @@ def prepare(settings: Settings, *, demo: bool) -> str | None:
 # ---------------------------------------------------------------- commands
 
 
-@click.group(cls=Commands, invoke_without_command=True)
+@click.group(cls=Commands, places=COMMANDS, invoke_without_command=True)
 @click.option("--host", help="Address to listen on (MONITOR_WEB_HOST).")
 @click.option("--port", type=int, help="Port of the dashboard (MONITOR_WEB_PORT).")
 @click.option("--debug", is_flag=True, help="Develop: reload on changes, poll in this process, log everything.")
@@ -195,7 +228,7 @@ def main(context: click.Context, host: str | None, port: int | None, debug: bool
         settings = settings.for_demo()
     context.obj = settings
     settings.start_logging()
-    if context.invoked_subcommand != "template":  # which makes and mends what lies in there
+    if context.invoked_subcommand not in WITHOUT_TEMPLATES:
         use_folder(settings.templates_folder)
     if context.invoked_subcommand is None:
         run(settings, debug=debug, demo=demo)
@@ -203,6 +236,11 @@ def main(context: click.Context, host: str | None, port: int | None, debug: bool
 
 def run(settings: Settings, *, debug: bool, demo: bool) -> None:
     """Serve until a signal ends the program."""
+    from werkzeug.serving import is_running_from_reloader
+
+    from commands.users import announce
+    from realtime.serving import listen, serve, serve_for_development
+
     is_reloaded = debug and is_running_from_reloader()
     listener = None if is_reloaded else listen(settings.web_host, settings.web_port)
     if not is_reloaded:
@@ -217,12 +255,6 @@ def run(settings: Settings, *, debug: bool, demo: bool) -> None:
     if listener is not None:
         listener.close()  # Werkzeug opens its own; this one has shown that the port is free
     serve_for_development(settings, make)
-
-
-gateway.add_command(show)
-for one in (gateway, list_templates, point_group, show_settings, simulator, template_group, user, write):
-    main.add_command(one)
-field_tools.register(main)
 
 
 if __name__ == "__main__":

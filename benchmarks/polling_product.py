@@ -19,7 +19,8 @@ from sqlalchemy import text
 from benchmarks.polling_plans import add_plant
 from benchmarks.polling_points import POINT_COUNT
 from benchmarks.polling_workers import ROOT, Figures, WorkerFailed
-from models.database import Database, upgrade
+from models.database import Database
+from models.schema import upgrade
 from realtime.events import READING_NEW, Event
 from realtime.link import LastReport, pump
 from settings import Settings

@@ -26,8 +26,6 @@ from typing import Any
 
 import psutil
 from apscheduler.events import EVENT_JOB_SUBMITTED, JobSubmissionEvent
-from apscheduler.executors.asyncio import AsyncIOExecutor
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # this is run as a script
 
@@ -35,6 +33,8 @@ from benchmarks.lean_simulator import SPARE_DESCRIPTORS, allow_descriptors
 from benchmarks.polling_plans import INTERVAL_S, link_of, plan_of
 from benchmarks.polling_points import WrongValue, check, values_of
 from models.polls import Poll
+from poller.garbage import collect_rarely, set_apart
+from poller.job_timer import JobScheduler
 from poller.loop import new_event_loop
 from poller.plan import GatewayPlan
 from poller.poll import Link, poll_gateway
@@ -93,11 +93,7 @@ class Schedule:
         self._dead_id = None if dead is None else dead + 1
         self._tally = Tally()
         self._wrong: WrongValue | None = None
-        self._scheduler = AsyncIOScheduler(
-            timezone=UTC,
-            executors={"default": AsyncIOExecutor()},
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-        )
+        self._scheduler = JobScheduler()
         self._scheduler.add_listener(self._note_due, EVENT_JOB_SUBMITTED)
 
     async def run(self, warm_s: float, measure_s: float) -> Figures:
@@ -205,7 +201,9 @@ def main() -> None:
         os.sched_setaffinity(0, {wanted.core})
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # as the product does
     allow_descriptors(wanted.gateways + SPARE_DESCRIPTORS)
+    collect_rarely()
     gateways = [polled(number, wanted.port) for number in range(wanted.gateways)]
+    set_apart()
     print(json.dumps(memory()), flush=True)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         for line in sys.stdin:

@@ -25,8 +25,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from models.database import Database, from_ms, upgrade
+from models.database import Database, from_ms
 from models.readings import Quality, Sample, settle, store
+from models.schema import upgrade
 
 POINTS = 6_000
 START_MS = 1_750_000_000_000

@@ -1,8 +1,4 @@
-"""What can go wrong with a command through no fault of the program: one line that names it, and exit code 2."""
-
-from typing import Any
-
-import click
+"""What can go wrong with a command through no fault of the program."""
 
 from models.configuration import BadConfiguration
 from models.database import DatabaseUnusable
@@ -30,13 +26,3 @@ FORESEEN = (
     UnknownGateway,
     UnknownTemplate,
 )
-
-
-class Commands(click.Group):
-    """Ends every foreseeable failure with one line that names it, and exit code 2."""
-
-    def invoke(self, context: click.Context) -> Any:
-        try:
-            return super().invoke(context)
-        except FORESEEN as error:
-            raise click.UsageError(str(error)) from error

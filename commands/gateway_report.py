@@ -10,7 +10,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from commands import unit_of_work
+from commands.units_of_work import unit_of_work
 from models import configuration
 from models.data_usage import DataUsage, data_usage
 from models.device_template import UnknownTemplate, template
@@ -22,6 +22,7 @@ from models.poll_tables import PointRefusal, SilentUnit
 from poller.budget import budget
 from poller.plan import GatewayPlan, plan_gateway
 from poller.poll_error import EXCEPTION_WORDS
+from poller.quarantine import NO_ANSWER
 from settings import Settings
 
 LINK_SPAN = timedelta(hours=1)
@@ -111,7 +112,7 @@ def as_object(report: Report) -> dict[str, Any]:
             {
                 "device": report.plan.device_names[refusal.data_point_id],
                 "point": report.plan.points[refusal.data_point_id].key,
-                "exception": refusal.exception_code,
+                "exception": refusal.exception_code or None,
                 "since": _iso(refusal.since_at),
                 "retry": _iso(refusal.retry_at),
             }
@@ -159,9 +160,10 @@ def _status(device: Device) -> str:
 
 def _refusal(report: Report, refusal: PointRefusal) -> str:
     point = report.plan.points[refusal.data_point_id]
-    words = EXCEPTION_WORDS.get(refusal.exception_code, "unknown")
+    code = refusal.exception_code
+    answer = "no answer" if code == NO_ANSWER else f"exception {code} ({EXCEPTION_WORDS.get(code, 'unknown')})"
     return (
-        f"{report.plan.device_names[point.id]}: {point.label}, exception {refusal.exception_code} ({words})"
+        f"{report.plan.device_names[point.id]}: {point.label}, {answer}"
         f" since {_at(report, refusal.since_at)}, asked again {_at(report, refusal.retry_at)}"
     )
 

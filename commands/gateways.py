@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from commands import unit_of_work
+from commands.lazily import Commands
+from commands.units_of_work import unit_of_work
 from models import configuration
 from models.configuration import NewDevice
 from models.gateways import load_gateways
@@ -13,7 +14,7 @@ from models.link_settings import LinkSettings, set_link
 from settings import Settings
 
 
-@click.group()
+@click.group(cls=Commands, places={"show": "commands.gateway_report:show"})
 def gateway() -> None:
     """The gateways that are polled; changes take effect within a second."""
 
@@ -40,7 +41,7 @@ def add(
             host=host,
             port=port,
             area=area,
-            poll_interval_s=interval or settings.poll_interval_s,
+            poll_interval_s=settings.poll_interval_s if interval is None else interval,
             link=LinkSettings.of(settings),
             devices=[NewDevice.parse(device) for device in devices],
             now=datetime.now(UTC),
@@ -112,7 +113,9 @@ def edit(
     with unit_of_work(settings) as session:
         now = datetime.now(UTC)
         found = configuration.find_gateway(session, name)
-        configuration.set_address(session, found, host or found.host, port or found.port, now)
+        configuration.set_address(
+            session, found, found.host if host is None else host, found.port if port is None else port, now
+        )
         if interval is not None:
             configuration.set_poll_interval(session, found, interval, now)
         set_link(session, found, changes, now)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import click
 from sqlalchemy.orm import Session
 
-from commands import unit_of_work
+from commands.units_of_work import unit_of_work
 from models import users
 from models.events import EventKind, log_event
 from models.users import BadUser, Role, User

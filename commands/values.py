@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 from sqlalchemy.orm import Session
 
-from commands import opened, unit_of_work
+from commands.units_of_work import opened, unit_of_work
 from commands.users import ask_password
 from models.database import Database
 from models.events import EventKind, Severity, log_event
@@ -15,7 +15,7 @@ from models.writes import WriteState, request_write, wait_for_write
 from settings import Settings
 
 
-@click.command("write")
+@click.command("write", context_settings={"ignore_unknown_options": True})  # a value may be -5
 @click.argument("gateway")
 @click.argument("device")
 @click.argument("point")

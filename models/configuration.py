@@ -1,5 +1,6 @@
 """Edits of what is polled; each is one unit of work that tells the poller in the same transaction."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from models.gateways import Gateway, Site, configuration_changed
 from models.link_settings import LinkSettings
 
 SHORTEST_INTERVAL_S = 0.2
+HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%\w]*")  # a name, IPv4, or IPv6
 
 
 class BadConfiguration(Exception):
@@ -132,6 +134,8 @@ def _check_interval(poll_interval_s: float) -> None:
 
 
 def _check_line(session: Session, name: str | None, host: str, port: int) -> None:
+    if not HOST.fullmatch(host):
+        raise BadConfiguration(f"{host!r} is no host; give a name or an address, and its port with --port")
     if not 1 <= port <= 65_535:
         raise BadConfiguration(f"a port is 1 to 65535, not {port}")
     for gateway in session.scalars(select(Gateway)):

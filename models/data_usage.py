@@ -60,7 +60,7 @@ class DataUsage:
     def _measured(self) -> str:
         if self.measured is None:
             return "measured: nothing, no poll was weighed in this time"
-        return f"measured: {self.measured.words} ({self.polls_weighed} of {self.polls_expected} polls)"
+        return f"measured: {self.measured.words} ({self.polls_weighed:,} of {self.polls_expected:,} polls)"
 
     def _counted(self) -> str:
         if self.counted is None:

@@ -1,4 +1,4 @@
-"""The database: engines for SQLite and PostgreSQL, sessions that read or write, and the schema brought up to date."""
+"""The database: engines for SQLite and PostgreSQL, and sessions that read or write."""
 
 import enum
 import re
@@ -8,18 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import BigInteger, Connection, Dialect, Engine, Enum, MetaData, create_engine, event, inspect, text
+from sqlalchemy import BigInteger, Connection, Dialect, Engine, Enum, MetaData, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BUSY_TIMEOUT_MS = 10_000
-MIGRATION_LOCK = 7_202_310  # of PostgreSQL's advisory locks; any number, the same in all processes
 
 # Compiling a query or starting workers for it takes up to a second and saves milliseconds of queries as short as ours;
 # a cursor is read to its end.
@@ -153,53 +148,8 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def upgrade(database: Database) -> None:
-    """Bring the schema from whatever it is, nothing or an earlier version's, to this program's; once is enough.
-
-    All or nothing happens, and of several processes one does it while the others wait. Raises DatabaseUnusable.
-    """
-    with _explained(database), database.engine.connect() as connection:
-        connection.execution_options(write=True)
-        with connection.begin():
-            if not database.is_sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-            _refuse_foreign(connection, database.name)
-            command.upgrade(migrations(connection), "head")
-            connection.execute(text("UPDATE alembic_version SET version_num = version_num"))  # fails when read-only
-
-
-def is_current(database: Database) -> bool:
-    """Whether the schema is exactly this program's. Raises DatabaseUnusable when the database can't be asked."""
-    with _explained(database), database.engine.connect() as connection:
-        return _revision(connection) == ScriptDirectory.from_config(migrations(connection)).get_current_head()
-
-
-def migrations(connection: Connection) -> Config:
-    """What alembic's commands need to work on this connection."""
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    return config
-
-
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def _refuse_foreign(connection: Connection, name: str) -> None:
-    """Tables that another program, or a newer version of this one, has made are not touched."""
-    revision = _revision(connection)
-    if revision is None and inspect(connection).has_table("site"):
-        raise DatabaseUnusable(f"{name} holds another program's tables; {NAME_ANOTHER}")
-    known = {script.revision for script in ScriptDirectory.from_config(migrations(connection)).walk_revisions()}
-    if revision is not None and revision not in known:
-        raise DatabaseUnusable(
-            f"{name} was written by a newer version of the program (schema {revision}, newest known {max(known)}); "
-            f"install that version, or {NAME_ANOTHER}"
-        )
-
-
 @contextmanager
-def _explained(database: Database) -> Iterator[None]:
+def explained(database: Database) -> Iterator[None]:
     """Say what is wrong with a database that can't be used, and what to do."""
     try:
         yield

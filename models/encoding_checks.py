@@ -6,7 +6,6 @@ from math import isfinite
 from models.gateways import DataType, Encoding, Table, WordOrder
 
 BYTE_TYPES = (DataType.INT8_LOW, DataType.INT8_HIGH, DataType.UINT8_LOW, DataType.UINT8_HIGH)
-PARTS_OF_REGISTER = frozenset({DataType.BIT, *BYTE_TYPES})
 _WORD_COUNTS = {
     DataType.INT32: 2,
     DataType.UINT32: 2,
@@ -41,6 +40,17 @@ def plain_order(data_type: DataType) -> WordOrder:
 def value_bits(data_type: DataType, word_count: int) -> int:
     """Bits that a not-available pattern is compared with: the value's own byte, else all of its registers."""
     return 8 if data_type in BYTE_TYPES else 16 * word_count
+
+
+def own_bits(encoding: Encoding) -> int:
+    """Which bits of its registers are the value's own, as they come over the wire."""
+    if encoding.data_type is DataType.BIT and encoding.bit is not None:
+        own = 1 << encoding.bit
+    elif encoding.data_type in BYTE_TYPES:
+        own = 0xFF00 if encoding.data_type in (DataType.INT8_HIGH, DataType.UINT8_HIGH) else 0x00FF
+    else:
+        return 0xFFFF
+    return own if encoding.word_order is WordOrder.AB else (own >> 8 | own << 8) & 0xFFFF
 
 
 def check(encoding: Encoding, table: Table = Table.HOLDING) -> None:

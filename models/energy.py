@@ -3,11 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pandas as pd
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
@@ -16,6 +15,9 @@ from models.events import counter_drops
 from models.gateways import DataPoint, Device, Gateway, Quantity, Site
 from models.reading_tables import reading_all
 from models.readings import Quality, latest, readings_between
+
+if TYPE_CHECKING:  # pandas takes 35 MB, and the poller has no use for it
+    import pandas as pd
 
 Counts: TypeAlias = dict[int, tuple[int, float]]  # by point: when (ms since 1970) and how much its counter said
 
@@ -155,8 +157,10 @@ def demand(session: Session, site: Site, now: datetime, minutes: int = 15) -> De
     return mean_power(frame, holds_ms, to_ms(start_at), to_ms(now))
 
 
-def mean_power(frame: pd.DataFrame, holds_ms: Mapping[int, int], start_ms: int, end_ms: int) -> Demand:
+def mean_power(frame: "pd.DataFrame", holds_ms: Mapping[int, int], start_ms: int, end_ms: int) -> Demand:
     """The demand in start <= t < end; frame: as of `readings_between`, with readings from shortly before the start."""
+    import pandas as pd
+
     at, value = frame["read_at_ms"], frame["value"]
     following = frame.groupby("data_point_id")["read_at_ms"].shift(-1).fillna(end_ms)
     until = following.clip(upper=at + frame["data_point_id"].map(holds_ms))
@@ -197,10 +201,10 @@ def _normal_range(session: Session, points: Sequence[int], now: datetime) -> tup
         .where(readings.read_at >= to_ms(now - NORMAL_SPAN), readings.read_at < to_ms(now) // BUCKET_MS * BUCKET_MS)
         .group_by(readings.data_point_id, bucket)
     )
-    means = pd.DataFrame(session.execute(statement).all(), columns=["bucket", "point", "mean_w"])
-    powers = means.groupby("bucket")["mean_w"].agg(["sum", "size"])
-    whole = powers.loc[powers["size"] == len(points), "sum"]
+    means = statement.subquery()
+    sums = select(func.sum(means.c.mean_w)).group_by(means.c.bucket).having(func.count() == len(points))
+    whole = session.scalars(sums).all()
     if len(whole) < FEWEST_BUCKETS:
         return None, None
-    low_w, high_w = np.percentile(whole.to_numpy(float), [5, 95])
+    low_w, high_w = np.percentile(np.array(whole, float), [5, 95])
     return float(low_w), float(high_w)

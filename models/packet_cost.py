@@ -54,9 +54,8 @@ class Traffic:
 
     @property
     def words(self) -> str:
-        minutes = self.span.total_seconds() / 60
-        span = f"{minutes / 60:.3g} h" if minutes >= 100 else f"{minutes:.3g} min"
-        return f"{megabytes(self.link_bytes)} in {span}, which makes {megabytes(self.bytes_per_month)} a month"
+        per_month = megabytes(self.bytes_per_month)
+        return f"{megabytes(self.link_bytes)} in {span_words(self.span)}, which makes {per_month} a month"
 
 
 def over_budget(bytes_per_month: float | None, budget_mb: float | None) -> str | None:
@@ -66,6 +65,16 @@ def over_budget(bytes_per_month: float | None, budget_mb: float | None) -> str |
     return (
         f"{megabytes(bytes_per_month)} a month is above the budget of {budget_mb:g} MB; poll less often or fewer points"
     )
+
+
+def span_words(span: timedelta) -> str:
+    """A span as people say it: 20 s, 12 min, 5.6 h, 3.1 days."""
+    seconds = span.total_seconds()
+    for unit, size_s in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size_s:
+            amount = seconds / size_s
+            return f"{amount:.0f} {unit}" if amount >= 10 else f"{amount:.1f}".removesuffix(".0") + f" {unit}"
+    return f"{seconds:.0f} s"
 
 
 def megabytes(count: float) -> str:

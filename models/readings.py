@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from itertools import pairwise
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
-import pandas as pd
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
@@ -32,6 +31,9 @@ __all__ = [
     "settle",
     "store",
 ]
+
+if TYPE_CHECKING:  # pandas takes 35 MB, and the poller has no use for it
+    import pandas as pd
 
 Columns: TypeAlias = tuple[Integers, Integers, Numbers, Qualities]
 
@@ -163,11 +165,13 @@ def newest_reading_at(session: Session) -> datetime | None:
 
 def readings_between(
     session: Session, point_ids: Collection[int], start_at: datetime, end_at: datetime
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """The readings of these points in start_at <= t < end_at, by point, then by time; NaN is "no value".
 
     Columns: data_point_id, read_at_ms (since 1970), value, quality.
     """
+    import pandas as pd
+
     chunks = [NO_ROWS, *_chunks(session, point_ids, to_ms(start_at), to_ms(end_at))]
     points, times_ms, values, quality = (np.concatenate(column) for column in zip(*chunks, strict=True))
     return pd.DataFrame({"data_point_id": points, "read_at_ms": times_ms, "value": values, "quality": quality})

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from models.encoding_checks import PARTS_OF_REGISTER, Impossible
+from models.encoding_checks import Impossible, own_bits
 from models.template_head import GoldenFrame, ReadLimits, Variant
 from models.template_point import KEY_PATTERN, TemplatePoint, misnamed
 
@@ -32,16 +32,20 @@ def doubled(points: Points) -> Iterator[Impossible]:
 
 
 def overlapping(points: Points, limits: ReadLimits) -> Iterator[Impossible]:
-    """Registers are shared by bits and bytes only, or by a value that is read alone."""
+    """Registers are shared by different bits and bytes of them only, or by a value that is read alone."""
     alone = frozenset(limits.read_alone)
     placed = sorted(enumerate(points), key=lambda one: (one[1].table, one[1].sunspec, one[1].address))
     for position, (index, point) in enumerate(placed):
         for other_index, other in placed[position + 1 :]:
             if (other.table, other.sunspec) != (point.table, point.sunspec) or other.address >= point.end:
                 break
-            are_parts = {point.data_type, other.data_type} <= PARTS_OF_REGISTER and not point.table.is_bits
-            if not are_parts and alone.isdisjoint((point.address, other.address)):
+            if _share_bits(point, other) and alone.isdisjoint((point.address, other.address)):
                 yield _overlap(points, *sorted((index, other_index)))
+
+
+def _share_bits(point: TemplatePoint, other: TemplatePoint) -> bool:
+    """Whether points that share a register share bits of it."""
+    return point.table.is_bits or bool(own_bits(point.encoding) & own_bits(other.encoding))
 
 
 def _overlap(points: Points, first_index: int, index: int) -> Impossible:

@@ -131,7 +131,20 @@ def _reason(complaint: ErrorDetails, fields: Mapping[str, tuple[str, ...]]) -> s
             return _none_of(str(complaint["input"]), complaint.get("ctx", {})["expected"])
         case "missing":
             return "is missing"
+        case "string_pattern_mismatch":
+            return f"{complaint['input']!r} is no key: small letters and digits, {_joiner(complaint)} between them"
+        case "too_short":
+            return "there is none; at least one is needed"
+        case "string_too_short":
+            return "is empty"
+        case "greater_than_equal" | "greater_than" | "less_than_equal" | "less_than":
+            return f"{complaint['input']} is out of range: {complaint['msg'].removeprefix('Input should be ')}"
     return complaint["msg"].removeprefix("Value error, ")
+
+
+def _joiner(complaint: ErrorDetails) -> str:
+    """What a key is joined with: a template's with hyphens, a point's with underscores."""
+    return "hyphens" if "-]" in complaint.get("ctx", {})["pattern"] else "underscores"
 
 
 def _none_of(said: str, expected: str) -> str:

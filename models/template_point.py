@@ -1,9 +1,11 @@
 """One value of a device template: where it lies, how it is written, what it means and whether it can be."""
 
+import unicodedata
 from collections.abc import Iterator
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -39,7 +41,16 @@ UNIT_OF_KEY = {
     "data_": "KB",
 }
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+def _legible(text: str) -> str:
+    """Control characters can't be shown, and PostgreSQL stores no NUL."""
+    found = next((letter for letter in text if unicodedata.category(letter) in ("Cc", "Cs")), None)
+    if found is not None:
+        raise ValueError(f"{text!r} has a control character, U+{ord(found):04X}; leave it out")
+    return text
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_legible)]
 
 
 class TemplatePoint(BaseModel):

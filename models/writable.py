@@ -20,6 +20,7 @@ WRITABLE_TABLES = (Table.COIL, Table.HOLDING)
 BROADCAST = 0  # as a unit id on a serial bus
 LONGEST_VALUE = 300  # characters
 WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
+DECIMAL_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 # RutOS switches Wi-Fi and mobile data by these holding registers: off, they may cut the path that we arrive by, and
 # then nobody can switch them on again from here.
@@ -163,10 +164,13 @@ def _text_for(point: DataPoint, text: str) -> str:
 
 
 def _number(text: str) -> float | int:
-    try:
-        return int(text) if WHOLE_NUMBER.fullmatch(text) else float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no number") from None
+    """Only what people write: Python's own 1_000 and the digits of other scripts are no numbers here."""
+    said = text.strip()
+    if WHOLE_NUMBER.fullmatch(said):
+        return int(said)
+    if DECIMAL_NUMBER.fullmatch(said):
+        return float(said)
+    raise ValueError(f"{text!r} is no number like 21.5")
 
 
 def _span(low: float | None, high: float | None) -> str:

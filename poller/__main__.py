@@ -8,6 +8,7 @@ import socket
 import sys
 
 from models.device_template import BadTemplate, use_folder
+from poller.garbage import collect_rarely, set_apart
 from poller.lifetime import live
 from poller.loop import new_event_loop
 from realtime.broker import LinkBroker
@@ -21,7 +22,7 @@ async def run(settings: Settings, link: LinkBroker) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    await live(settings, link, stop, link.report, lambda: link.is_cut)
+    await live(settings, link, stop, link.report, lambda: link.is_cut, set_apart)
 
 
 def main() -> int:
@@ -34,6 +35,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     settings.start_logging()
+    collect_rarely()
     try:
         use_folder(settings.templates_folder)
     except BadTemplate as error:

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple, TypeAlias
 
 from models.gateways import DataType, Encoding
 from models.readings import Quality, Sample
-from poller.codec import BadPayload, codec_of, struct_format, with_power
+from poller.codec import BadPayload, codec_of, converter_of, struct_format, with_power
 from poller.read_plan import Block, Readable
 
 GOOD, NOT_AVAILABLE, SUSPECT = Quality.GOOD, Quality.NOT_AVAILABLE, Quality.SUSPECT
 LARGEST = float_info.max  # beyond it are the infinities, which have no value
 NOT_IMPLEMENTED = -0x8000
 POWERS_KEPT = 4096
+LAYOUTS_SHARED = 1024
 
 Convert: TypeAlias = Callable[[Any], Any]  # a field to its value, or to None
 Fields: TypeAlias = tuple[Any, ...]
@@ -52,7 +53,7 @@ def compile_block(block: Block) -> BlockDecoder:
 
 
 class _Number(NamedTuple):
-    """What becomes of one field; convert None: the field is the value."""
+    """What becomes of one field; convert None: the field is the value, a float."""
 
     data_point_id: int
     place: int
@@ -94,7 +95,7 @@ class _Steps:
         for data_point_id, place, convert, low, high in self.numbers:
             value = fields[place] if convert is None else convert(fields[place])
             if value is not None and low <= value <= high:
-                add(build(Sample, (data_point_id, read_at_ms, float(value), GOOD, None)))
+                add(build(Sample, (data_point_id, read_at_ms, value, GOOD, None)))
             else:
                 add(_doubtful(data_point_id, read_at_ms, value))
         for data_point_id, place, convert in self.texts:
@@ -109,7 +110,7 @@ class _Steps:
             return
         low, high = _range(point)
         if point.scale_address is None:
-            self.numbers.append(_Number(point.id, place, None if codec.is_plain else codec.value, low, high))
+            self.numbers.append(_Number(point.id, place, converter_of(point.encoding), low, high))
         else:
             scale_at = 2 * (point.scale_address - block.address)
             self.scaled.append(_Scaled(point.id, place, scale_at, point.encoding, low, high))
@@ -188,7 +189,7 @@ class _RegisterLayer:
         self._block = block
         self._placed: list[tuple[Readable, _Field]] = []
         self._swap: Callable[[bytes], tuple[int, ...]] | None = None
-        self._struct = struct.Struct("")
+        self._struct = _shared_struct("")
 
     def has_room(self, field: _Field) -> bool:
         """Whether it is here already or overlaps nothing."""
@@ -205,14 +206,25 @@ class _RegisterLayer:
             layout += f"{field.start - at}x{field.format}"
             order[field.start : field.end] = [field.start + place for place in field.places]
             at = field.end
-        self._struct = struct.Struct(f"{layout}{size - at}x")
-        self._swap = itemgetter(*order) if order != sorted(order) else None
+        self._struct = _shared_struct(f"{layout}{size - at}x")
+        self._swap = _shared_swap(tuple(order)) if order != sorted(order) else None
         for point, field in self._placed:
             self.steps.add(point, in_order.index(field), self._block)
         self._placed = []  # thousands of blocks are kept for as long as the program runs
 
     def fields(self, payload: bytes) -> Fields:
         return self._struct.unpack(bytes(self._swap(payload)) if self._swap else payload)
+
+
+@lru_cache(LAYOUTS_SHARED)
+def _shared_struct(layout: str) -> struct.Struct:
+    """One for all meters of a model: it takes half a kilobyte."""
+    return struct.Struct(layout)
+
+
+@lru_cache(LAYOUTS_SHARED)
+def _shared_swap(order: tuple[int, ...]) -> Callable[[bytes], tuple[int, ...]]:
+    return itemgetter(*order)
 
 
 def _register_layers(block: Block) -> list[_RegisterLayer]:

@@ -14,6 +14,7 @@ from models.gateways import DataType, Encoding, Table
 
 Value: TypeAlias = float | int | str
 Number: TypeAlias = float | int
+Converter: TypeAlias = Callable[[Any], float | None]  # of a field
 Pattern: TypeAlias = tuple[int, int]  # mask, and the bits under it
 
 LARGEST_POWER = 10
@@ -62,14 +63,6 @@ class Codec:
     addend: int
     divisor: int
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether every finite field is the value itself."""
-        is_number = self.encoding.data_type not in (DataType.BIT, DataType.STRING)
-        return (
-            is_number and not self.absent and not self.masked and (self.factor, self.addend, self.divisor) == (1, 0, 1)
-        )
-
     def field(self, data: bytes) -> Any:
         """What `value` takes, from the bytes as on the wire."""
         return self.layout.unpack(self.ordered(data))[0]
@@ -100,6 +93,11 @@ class Codec:
         if self.encoding.data_type in FLOATS:
             return self.layout.pack(nan)
         raise ValueError(f"this {self.encoding.data_type} has no pattern for not available")
+
+    def value_as_float(self, field: Any) -> float | None:
+        """`value` of a number."""
+        value = self.value(field)
+        return None if value is None else float(value)
 
     def scaled(self, number: Number) -> Number | None:
         """Dividing by a whole number, unlike multiplying by 0.1, leaves no binary noise: 2301 / 10 is 230.1."""
@@ -163,6 +161,23 @@ def codec_of(encoding: Encoding) -> Codec:
         addend=int(offset * divisor),
         divisor=divisor,
     )
+
+
+@lru_cache(_ENCODINGS_KEPT)
+def converter_of(encoding: Encoding) -> Converter | None:
+    """What a codec's `value` does for a number, as a float and without the questions whose answers are known.
+
+    NaN and infinities stay what they are. None: the field is the value.
+    """
+    codec = codec_of(encoding)
+    absent, factor, addend, divisor = codec.absent, codec.factor, codec.addend, codec.divisor
+    if codec.masked or encoding.data_type is DataType.BIT:
+        return codec.value_as_float
+    if (factor, addend) != (1, 0):
+        return lambda field: None if field in absent else (field * factor + addend) / divisor
+    if absent or divisor != 1:
+        return lambda field: None if field in absent else field / divisor
+    return None if encoding.data_type in FLOATS else float
 
 
 def struct_format(encoding: Encoding) -> str:

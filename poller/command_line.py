@@ -11,6 +11,7 @@ import click
 
 from poller.field_reports import failure
 from poller.modbus import ExceptionReply, PollError
+from poller.question import BadQuestion
 
 Result = TypeVar("Result")
 
@@ -63,6 +64,32 @@ def run_to_end(work: Coroutine[Any, Any, None], progress: Progress, as_json: boo
     finally:
         progress.end()
     return True
+
+
+class FieldCommand(click.Command):
+    """A command that answers a question which can't be asked like any failure: as an object when --json is given."""
+
+    def make_context(self, info_name: str | None, args: list[str], *given: Any, **extra: Any) -> click.Context:
+        as_json = "--json" in args
+        try:
+            return super().make_context(info_name, args, *given, **extra)
+        except click.UsageError as error:
+            _refuse(error.format_message(), as_json)
+            raise
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except BadQuestion as error:
+            _refuse(str(error), bool(context.params.get("as_json")))
+            raise
+
+
+def _refuse(words: str, as_json: bool) -> None:
+    """End with exit code 2 and an object on the last line, if that is what was asked for."""
+    if as_json:
+        print_json({"error": words, "exception": None})
+        raise click.exceptions.Exit(2)
 
 
 def fail(error: PollError | None, as_json: bool) -> NoReturn:

@@ -1,6 +1,6 @@
 """One unit of work: polls, what they change, and how far the spool is stored, all or nothing in the database."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -27,10 +27,14 @@ VERSION = select(ConfigurationVersion.version)
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What has been stored: polls that were not yet, without readings of deleted points, and changes of status."""
+    """What has been stored: polls that were not yet, without readings of deleted points, and changes of status.
+
+    losses: those that are told now.
+    """
 
     polls: Sequence[Poll]
     changes: Sequence[StatusChange]
+    losses: Sequence[Loss]
 
 
 class Committer:
@@ -53,10 +57,15 @@ class Committer:
         with self._database.read() as session:
             return _position(session, spool_id)
 
-    def commit(self, batch: Sequence[Waiting], spool_id: str, losses: Sequence[Loss] = ()) -> Committed:
-        """Store polls in their order; those that the database knows already are left out."""
+    def commit(
+        self, batch: Sequence[Waiting], spool_id: str, losses_now: Callable[[], Sequence[Loss]] = tuple
+    ) -> Committed:
+        """Store polls in their order; those that the database knows already are left out.
+
+        losses_now: asked once the database takes something, for until then losses may grow.
+        """
         with self._database.write() as session:
-            done = _position(session, spool_id)
+            done, losses = _position(session, spool_id), losses_now()
             polls = [waiting.poll for waiting in batch if waiting.sequence is None or waiting.sequence > done]
             self._look(session, polls)
             draft = self._changes.draft()
@@ -66,7 +75,7 @@ class Committer:
             _move_position(session, spool_id, done, [waiting.sequence for waiting in batch])
         self._changes.accept(draft)
         self.unknown_readings += sum(len(poll.samples) for poll in polls) - sum(len(poll.samples) for poll in known)
-        return Committed(known, changes)
+        return Committed(known, changes, losses)
 
     def _look(self, session: Session, polls: Sequence[Poll]) -> None:
         """See which points there are, and what the watched ones of these polls said last."""

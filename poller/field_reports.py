@@ -156,15 +156,15 @@ def scan_lines(target: Target, scan: Scan, unit_count: int) -> Iterator[str]:
         yield from _unit_lines(unit)
     yield ""
     if scan.problem:
-        yield f"Ended early: {scan.problem}"
+        yield f"Ended early: {scan.problem}" if len(scan.asked) < unit_count else f"No unit answers: {scan.problem}"
     elif len(scan.asked) < unit_count:
         yield f"Ended early: {unit_count - len(scan.asked)} units were not asked."
     options = device_options(scan.found)
     if options:
         yield add_command(target, options)
-    elif not scan.found:
+    elif not scan.found and not scan.problem:
         yield "No unit answers: is the serial line set up in the gateway, and its time-out shorter than --timeout?"
-    else:
+    elif scan.found:
         yield "No template fits; `read` shows single values, and a template of your own can be written."
 
 

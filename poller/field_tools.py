@@ -6,7 +6,7 @@ import click
 
 from models.gateways import DataType, Table, WordOrder
 from poller import field_reports, probe, question, read_value, scan, suggestion
-from poller.command_line import Progress, end, fail, print_json, print_lines, run, run_to_end
+from poller.command_line import FieldCommand, Progress, end, fail, print_json, print_lines, run, run_to_end
 from poller.knocking import Knocker
 from poller.modbus import Connection, LinkTimes
 from poller.plausibility import UNITS
@@ -33,7 +33,7 @@ def register(group: click.Group) -> None:
         group.add_command(command)
 
 
-@click.command("read")
+@click.command("read", cls=FieldCommand)
 @click.argument("gateway", metavar="HOST[:PORT]")
 @UNIT
 @TABLE
@@ -106,14 +106,14 @@ async def _read(
         connection.close()
 
 
-@click.command("probe")
+@click.command("probe", cls=FieldCommand)
 @click.argument("gateway", metavar="HOST[:PORT]")
 @UNIT
 @TABLE
 @ADDRESS
 @click.option("--count", type=int, default=1, show_default=True, help="Registers, or bits, that are read.")
 @click.option("--requests", type=click.IntRange(1, MOST_REQUESTS), default=20, show_default=True)
-@click.option("--interval", type=click.FloatRange(0, 3600), default=0.0, show_default=True, help="Seconds between two.")
+@click.option("--interval", type=float, default=0.0, show_default=True, help="Seconds between two.")
 @click.option("--timeout", type=float, default=PROBE_TIMEOUT_S, show_default=True, help="Wait so many seconds.")
 @AS_JSON
 def probe_link(
@@ -128,19 +128,19 @@ def probe_link(
     as_json: bool,
 ) -> None:
     """Measure a link and say which time-outs suit it: probe 10.0.0.7 --unit 2 --table input --address 0 --count 2."""
-    target, wait_s = question.target(gateway), question.timeout_s(timeout)
+    target, wait_s, rest_s = question.target(gateway), question.timeout_s(timeout), question.interval_s(interval)
     ping = probe.ping(question.unit_id(unit), Table(table), question.address(address), count)
     probing = probe.Probe(Connection(target.host, target.port, _all(wait_s)), ping)
     progress = Progress()
     work = probing.run(
         requests=requests,
-        interval_s=interval,
-        longest_s=PROBE_LONGEST_S + requests * interval,
+        interval_s=rest_s,
+        longest_s=PROBE_LONGEST_S + requests * rest_s,
         told=lambda done: progress.show(f"{done} of {requests} requests"),
     )
     is_whole = run_to_end(work, progress, as_json)
     measured = probing.measurement
-    if not measured.has_answered:
+    if not measured.has_answered and not measured.late:
         fail(probing.last_error, as_json)
     times = suggestion.suggest(measured)
     said = suggestion.advice(measured, times, ping)
@@ -148,10 +148,10 @@ def probe_link(
         print_json({"target": str(target), "complete": is_whole, **suggestion.document(measured, times, said)})
     else:
         print_lines(field_reports.probe_lines(target, ping, measured, times, said))
-    end(is_whole)
+    end(is_whole and measured.has_answered)
 
 
-@click.command("scan")
+@click.command("scan", cls=FieldCommand)
 @click.argument("gateway", metavar="HOST[:PORT]")
 @click.option("--units", default="1-247", show_default=True, help="Which, and in which order: 1-247 or 1,2,5-9.")
 @click.option(

@@ -1,9 +1,13 @@
 """Modbus TCP frames, cut out of the stream by pymodbus' framer and left as bytes."""
 
+from struct import Struct
+
 from pymodbus.framer.socket import FramerSocket
 from pymodbus.pdu import DecodePDU, ModbusPDU
 
-HEADER_BYTES = 7  # transaction, protocol, length, unit
+HEADER = Struct(">HHHB")  # transaction, protocol, length of what follows it, unit
+HEADER_BYTES = HEADER.size
+LENGTH_END = 6
 LONGEST_LENGTH = 254  # of unit and PDU. Source: Modbus Messaging on TCP/IP 1.0b, section 3.1.3
 NO_TRANSACTION = -1
 
@@ -28,8 +32,12 @@ class StrictFramer(FramerSocket):
 
         Replies to other transactions are skipped; one from another unit is for the caller to refuse.
         """
-        used = 0
-        while len(data) - used > HEADER_BYTES:
+        used, size = 0, len(data)
+        if size > HEADER_BYTES:
+            transaction_id, protocol, length, unit_id = HEADER.unpack_from(data)
+            if transaction_id == exp_tid and protocol == 0 and LENGTH_END + length == size and length > 1:
+                return size, RawReply(data[HEADER_BYTES:], unit_id, transaction_id)  # it alone, as nearly always
+        while size - used > HEADER_BYTES:
             rest = data[used:] if used else data
             frame_bytes, unit_id, transaction_id, body = self.decode(rest)
             if not body:

@@ -30,12 +30,14 @@ def judge(done: Sequence[UnitPoll], gathered: Gathered, link: Link, pace: Pace, 
     """Weigh how each unit took its part; a unit is blamed only when the gateway has proved that it lives."""
     findings = Findings()
     for work in done:
-        if work.verdict is Verdict.READ:
+        if work.has_data:
             _welcome(work.one, gathered.started_at, findings)
         elif work.verdict is not Verdict.UNASKED:
             _blame(work, _is_proven(work, gathered, is_gone), gathered.started_at, pace, findings)
-    _tell_of_points(gathered, findings)
-    _take_over(link, findings)
+    if gathered.refused or gathered.refused_again or gathered.read_again:
+        _tell_of_points(gathered, findings)
+    if link.over_points or link.over_devices:
+        _take_over(link, findings)
     if gathered.replies:
         link.outage.answered()
     elif done:

@@ -4,7 +4,16 @@ import asyncio
 from enum import Enum
 
 from models.gateways import Table
-from poller.modbus import GATEWAY_EXCEPTIONS, Connection, ExceptionReply, LinkTimes, PollError, Unreachable
+from poller.modbus import (
+    GATEWAY_EXCEPTIONS,
+    BadReply,
+    Connection,
+    ConnectionLost,
+    ExceptionReply,
+    LinkTimes,
+    PollError,
+    Unreachable,
+)
 from poller.round_trip import RoundTrip
 
 KNOCKED_TABLES = (Table.HOLDING, Table.INPUT)
@@ -38,6 +47,7 @@ class Knocker:
         self._slowest: tuple[float, int, Table] | None = None  # milliseconds, unit and table that it answered
         self._refusal_ms = 0.0  # what the gateway takes to say that a unit does not answer
         self._late_count = 0
+        self.not_modbus: PollError | None = None  # what a unit answered with instead of a reply, as long as none came
 
     @property
     def wait_s(self) -> float:
@@ -82,10 +92,16 @@ class Knocker:
                 return Presence.ABSENT
         except Unreachable:
             raise
-        except PollError:
+        except PollError as error:
+            self._note(error)
             return Presence.SILENT
         self._learn(unit_id, table)
         return Presence.THERE
+
+    def _note(self, error: PollError) -> None:
+        """A cut connection or bytes that are no Modbus: there may be another program at the port."""
+        if isinstance(error, (ConnectionLost, BadReply)) and not self._connection.counters.replies:
+            self.not_modbus = error
 
     async def _read(self, unit_id: int, table: Table) -> None:
         """A gateway that is busy with our last connection may refuse the next for a moment."""

@@ -29,6 +29,7 @@ async def live(
     stop: asyncio.Event,
     report: Report,
     is_orphaned: Callable[[], bool] = lambda: False,
+    loaded: Callable[[], None] = lambda: None,
 ) -> None:
     """Poll until `stop`, as the only poller of this database: a second one stands by until the first has gone.
 
@@ -42,7 +43,7 @@ async def live(
         succession.release()
         return
     database = Database(settings.database_url)
-    poller = Poller(database, broker, settings)
+    poller = Poller(database, broker, settings, loaded=loaded)
     try:
         attend = _attend(stop, poller, succession, settings.poller_linger_s, report, is_orphaned)
         await asyncio.gather(poller.run(stop), attend)

@@ -57,8 +57,10 @@ class Line(TransactionManager):
         if self.transport is not None:
             _tune(self.transport)
 
-    async def ask(self, request: Request, unit_id: int, transaction_id: int, timeout_s: float) -> RawReply | None:
-        """The reply with this transaction id, or None if it did not come in time; raises LineBroken."""
+    def ask(
+        self, request: Request, unit_id: int, transaction_id: int, timeout_s: float
+    ) -> "asyncio.Future[RawReply | None]":
+        """The reply with this transaction id, or None if it did not come in time; it or this call raises LineBroken."""
         if self.transport is None:
             raise LineBroken
         self.recv_buffer = b""  # what is here before the request can't be its answer
@@ -70,7 +72,7 @@ class Line(TransactionManager):
         self._counters.bytes_sent += len(frame)
         self.transport.write(frame)
         self._set_alarm(timeout_s)
-        return await waiting  # type: ignore[no-any-return]
+        return waiting
 
     def owed(self) -> Unanswered:
         """The request that was not answered in time."""

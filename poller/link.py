@@ -1,18 +1,17 @@
 """What is remembered of a gateway between its polls: connection, round trips, and what is left alone for now."""
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 
 from models.polls import Refusal, UnitSilence
+from poller.latencies import Latencies
 from poller.modbus import Connection
 from poller.plan import GatewayPlan, UnitPlan
 from poller.quarantine import Outage, Pace, Refusals, Silence
 from poller.reads import Reads
 
-LATENCIES_KEPT = 100
 NEVER = datetime.min.replace(tzinfo=UTC)
 BUSY_PAUSES_S = (0.2, 0.5)
 JITTER = Random()  # noqa: S311  # spreads load, hides nothing; one for all links: its state weighs 2.5 kB
@@ -96,18 +95,17 @@ class Link:
         self.backoff_cap_s = backoff_cap_s
         self.busy_pauses_s = busy_pauses_s
         self.random = random or JITTER
-        self.latencies_ms: deque[float] = deque(maxlen=LATENCIES_KEPT)
+        self.latencies = Latencies()
         self.outage = Outage()
+        self.sound_until = NEVER  # no silent unit is asked before, where others answer
         self.units: list[UnitLink] = []
         self.over_points: list[int] = []  # refusals that ended with a change of the plan
         self.over_devices: list[int] = []
+        self.pace = Pace(backoff_cap_s, backoff_cap_s, self.random)  # until there is a plan
         self._plan: GatewayPlan | None = None
         self._refusals = {refusal.data_point_id: refusal for refusal in refusals}
         self._silences = {silence.device_id: Silence.known(silence) for silence in silences}
         self._counted = _Counted()
-
-    def pace(self, plan: GatewayPlan) -> Pace:
-        return Pace(plan.poll_interval_s, self.backoff_cap_s, self.random)
 
     def adopt(self, plan: GatewayPlan) -> None:
         """Go on with this plan: what was known of a unit or a point holds while it is asked for in the same way."""
@@ -118,6 +116,7 @@ class Link:
         for gone in before.values():
             self.over_points += gone.refusals.by_point
             self.over_devices += [gone.unit.device_id] if gone.silence.is_told else []
+        self.pace = Pace(plan.poll_interval_s, self.backoff_cap_s, self.random)
         self._plan = plan
 
     def _taken_up(self, unit: UnitPlan, before: UnitLink | None) -> UnitLink:

@@ -6,6 +6,7 @@ import re
 import socket
 import struct
 from collections.abc import Sequence
+from ipaddress import ip_address
 from time import perf_counter
 
 from models.gateways import Table
@@ -42,6 +43,7 @@ logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 REOPEN_AFTER_S = (0.0, 0.5)
 MOST_STRAGGLERS = 4
+LISTEN_FOR = 6  # first time-outs, if that is longer than the longest: where these are short, replies are late, not lost
 MOST_IDENTIFY_REQUESTS = 8
 DEFAULT_TIMES = LinkTimes()
 
@@ -79,7 +81,7 @@ class Connection:
 
     @property
     def is_open(self) -> bool:
-        return self._line is not None and self._line.is_active()
+        return self._line is not None and self._line.transport is not None
 
     async def read(self, unit_id: int, table: Table, address: int, count: int) -> list[int]:
         """The words (bits of a coil table: 0 or 1) at `address`, lowest first; raises a PollError."""
@@ -120,6 +122,9 @@ class Connection:
     def close(self) -> None:
         """Close everything, stragglers too: what they wait for is lost."""
         self.release()
+        self._end_stragglers()
+
+    def _end_stragglers(self) -> None:
         for straggler in list(self._stragglers):
             straggler.give_up()
 
@@ -139,7 +144,8 @@ class Connection:
         A connection that turns out to have died since the last reply is opened anew, twice at the most: a gateway
         whose service restarts refuses connections for a moment.
         """
-        async with self._in_flight:
+        await self._in_flight.acquire()  # `async with` takes three coroutines for the same
+        try:
             closings = self._closings
             for pause_s in REOPEN_AFTER_S if self.is_open else ():
                 try:
@@ -149,10 +155,14 @@ class Connection:
                     if self._closings != closings:  # by us, while this request was under way
                         raise
             return await self._exchange(request, unit_id)
+        finally:
+            self._in_flight.release()
 
     async def _exchange(self, request: Request, unit_id: int) -> bytes:
         """Send a request once and wait for its reply."""
-        line = await self._open()
+        line = self._line
+        if line is None or line.transport is None:
+            line = await self._open()
         if self.times.request_gap_s:
             await self._rest()
         timeout_s = self.round_trip.timeout_s(line.is_fresh)
@@ -161,6 +171,8 @@ class Connection:
             reply = await line.ask(request, unit_id, self._transaction_id, timeout_s)
         except LineBroken as error:
             self._drop_line()
+            if line.is_fresh:  # turned away: a straggler may hold the gateway's only place
+                self._end_stragglers()
             raise ConnectionLost(f"{self._name} closed the connection while unit {unit_id} was asked") from error
         except BaseException:
             self._drop_line()  # an abandoned request may still be answered
@@ -172,16 +184,22 @@ class Connection:
         return self._checked(reply, request, unit_id, line)
 
     async def _open(self) -> Line:
-        if self._line is not None and self._line.is_active():
-            return self._line
         self._drop_line()
+        try:
+            return await self._connected()
+        except Unreachable:
+            self._end_stragglers()  # one of them may hold the gateway's only place
+            raise
+
+    async def _connected(self) -> Line:
         line, closings = Line(self.host, self.port, self.counters), self._closings
         try:
             async with asyncio.timeout(self.times.connect_s):
                 await line.open()
         except TimeoutError as error:
             raise Unreachable(
-                f"no answer from {self._name} in {self.times.connect_s:g} s (is it powered, and Modbus TCP enabled?)"
+                f"no answer from {self._name} in {self.times.connect_s:g} s (is it powered, and Modbus TCP enabled?"
+                f"{_name_doubt(self.host)})"
             ) from error
         except (socket.gaierror, UnicodeError) as error:
             raise Unreachable(f"the name {self.host} does not resolve (is it spelt right?)") from error
@@ -203,8 +221,8 @@ class Connection:
     def _checked(self, reply: RawReply, request: Request, unit_id: int, line: Line) -> bytes:
         """The PDU of a reply that fits its request: the same unit, function and byte count, or an exception."""
         body = reply.body
-        is_refused = request.is_refused_by(body)
-        if not (is_refused or request.is_answered_by(body)) or unit_id not in (0, reply.dev_id):
+        is_answered = request.is_answered_by(body)
+        if not (is_answered or request.is_refused_by(body)) or unit_id not in (0, reply.dev_id):
             self._drop_line()
             self.counters.lost += 1
             raise BadReply(_mismatch(reply, request, unit_id))
@@ -212,9 +230,10 @@ class Connection:
         self.counters.replies += 1
         self.heard_at_s = line.replied_at
         self.round_trip_ms = (line.replied_at - line.sent_at) * 1000
-        self._learn(self.round_trip_ms, body, is_late=False)
-        if is_refused:
+        if not is_answered:
+            self._learn(self.round_trip_ms, body, is_late=False)
             raise self._refused(unit_id, body[1])
+        self.round_trip.replied(self.round_trip_ms)
         return body
 
     def _refused(self, unit_id: int, code: int) -> ExceptionReply:
@@ -239,7 +258,7 @@ class Connection:
             self._stragglers[0].give_up()
         straggler = Straggler(line.owed(), line.recv_buffer, self.counters, self._straggler_ended)
         self._stragglers.append(straggler)
-        line.leave_to(straggler, self.times.longest_s)
+        line.leave_to(straggler, max(self.times.longest_s, LISTEN_FOR * self.times.first_s))
         return NoAnswer(f"unit {unit_id} silent, no valid answer in {timeout_s:.3g} s")
 
     def _straggler_ended(self, straggler: Straggler, reply: RawReply | None) -> None:
@@ -253,6 +272,14 @@ class Connection:
     @property
     def _name(self) -> str:
         return f"{self.host}:{self.port}"
+
+
+def _name_doubt(host: str) -> str:
+    try:
+        ip_address(host)
+    except ValueError:
+        return f" does the name server know {host}?"
+    return ""
 
 
 def _mismatch(reply: RawReply, request: Request, unit_id: int) -> str:

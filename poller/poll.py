@@ -18,6 +18,7 @@ from poller.unit_poll import Gathered, Over, UnitPoll, Verdict
 __all__ = ["GatewayPlan", "Link", "UnitPlan", "plan_gateway", "poll_gateway", "utc_now"]
 
 SILENT_UNITS_BEFORE_DOUBT = 2
+SOUND_FOR = 6  # time-outs of silent units are so rare a share of the line's time
 NOTHING_TO_READ = "no enabled data point"
 
 
@@ -35,7 +36,7 @@ async def poll_gateway(
     """
     started_at, started = clock(), perf_counter()
     link.adopt(plan)
-    walk = _Walk(plan, link, started_at, clock)
+    walk = _Walk(link, started_at, clock)
     if walk.is_held_back():
         return None
     try:
@@ -47,7 +48,7 @@ async def poll_gateway(
             link.connection.release()
     gathered, findings = walk.gathered, judge(walk.done, walk.gathered, link, walk.pace, walk.is_gone)
     if gathered.latency_ms is not None:
-        link.latencies_ms.append(gathered.latency_ms)
+        link.latencies.add(gathered.latency_ms)
     samples = _newest(gathered.samples) if gathered.has_repeats else gathered.samples
     counted, errors = link.counted(), [*gathered.errors, *walk.standing_complaints()]
     return Poll(
@@ -55,7 +56,7 @@ async def poll_gateway(
         started_at=started_at,
         duration_ms=(perf_counter() - started) * 1000,
         latency_ms=gathered.latency_ms,
-        latency_p95_ms=_percentile_95(link.latencies_ms),
+        latency_p95_ms=link.latencies.percentile_95_ms(),
         outcome=_outcome(samples, errors),
         error="; ".join(dict.fromkeys(errors)),
         samples=samples,
@@ -75,10 +76,10 @@ async def poll_gateway(
 class _Walk:
     """One poll on its way through the units: the sound ones first, then those that were given a rest."""
 
-    def __init__(self, plan: GatewayPlan, link: Link, started_at: datetime, clock: Callable[[], datetime]) -> None:
+    def __init__(self, link: Link, started_at: datetime, clock: Callable[[], datetime]) -> None:
         self.link = link
         self.clock = clock
-        self.pace = link.pace(plan)
+        self.pace = link.pace
         self.gathered = Gathered(started_at)
         self.units = [one for one in link.units if one.can_be_asked]
         self.done: list[UnitPoll] = []
@@ -96,14 +97,15 @@ class _Walk:
             await self._ask(min(self.units, key=_hope))
             if not self.gathered.replies:
                 return
-        left = [one for one in self.units if not any(work.one is one for work in self.done)]
-        sound = sorted((one for one in left if not one.silence.is_on), key=lambda one: one.misses)
-        for one in sound:
+        left = [one for one in self.units if not self._was_asked(one)] if self.done else self.units
+        sound = [one for one in left if not one.silence.is_on]
+        for one in sorted(sound, key=_misses) if len(sound) > 1 else sound:
             await self._ask(one)
             if await self._seems_gone():
                 return
-        if self.gathered.replies or not sound:
-            await self._ask_resting(one for one in left if one.silence.is_on and self._is_due(one))
+        resting = [one for one in left if one.silence.is_on and self._is_due(one)]
+        if resting and (self.gathered.replies or not sound):
+            await self._ask_resting(resting)
         await self._make_sure()
 
     def standing_complaints(self) -> Iterator[str]:
@@ -111,18 +113,29 @@ class _Walk:
         for one in self.link.units:
             if one.unit.problem:
                 yield f"{one.unit.name}: {one.unit.problem}"
-            if one.silence.is_on and not any(work.one is one for work in self.done):
+            if one.silence.is_on and not self._was_asked(one):
                 yield f"{one.unit.name}: {one.silence.reason}"
         if not self.units:
             yield NOTHING_TO_READ
+
+    def _was_asked(self, one: UnitLink) -> bool:
+        return any(work.one is one for work in self.done)
 
     def _is_due(self, one: UnitLink) -> bool:
         return not one.silence.is_on or self.pace.is_due(one.silence.resume_at, self.gathered.started_at)
 
     async def _ask_resting(self, resting: Iterable[UnitLink]) -> None:
-        """The one that has waited longest; as long as they answer, the next: a silent one costs a whole time-out."""
+        """The one that has waited longest; as long as they answer, the next: a silent one costs a whole time-out.
+
+        After that the sound units have the line to themselves for a few such time-outs, however many units are silent.
+        """
+        began_at = self.clock()
+        if self.gathered.replies and began_at < self.link.sound_until:
+            return
         for one in sorted(resting, key=lambda one: one.silence.resume_at or NEVER):
             if await self._ask(one) is not Verdict.READ:
+                ended_at = self.clock()
+                self.link.sound_until = ended_at + SOUND_FOR * (ended_at - began_at)
                 return
 
     async def _ask(self, one: UnitLink) -> Verdict:
@@ -130,20 +143,29 @@ class _Walk:
         work = UnitPoll(one, self.link, self.pace, self.gathered, self.clock)
         self.done.append(work)
         one.forget_cuts(self.gathered.started_at)
+        is_probe = one.silence.is_on or self.link.outage.is_lasting
         try:
-            await work.find_models()
-            await probe_alone(work)
-            await hold_on_to_lifeline(work)
-            await work.ask_blocks(cheapest_first=one.silence.is_on or self.link.outage.is_lasting)
+            if one.needs_chain:
+                await work.find_models()
+            if is_probe:
+                await probe_alone(work)
+            if one.lifeline is not None:
+                await hold_on_to_lifeline(work)
+            await work.ask_blocks(cheapest_first=is_probe)
         except Over:
             await self._after_silence(work)
         else:
-            with suppress(Over):
-                await find_lifeline(work)
-                await search(work)
-                await retry_refused(work)
+            if work.refused or one.refusals.by_point:
+                await self._see_to_refusals(work)
         work.end()
         return work.verdict
+
+    async def _see_to_refusals(self, work: UnitPoll) -> None:
+        """Narrow down what was refused now, and give what was refused before its daily chance."""
+        with suppress(Over):
+            await find_lifeline(work)
+            await search(work)
+            await retry_refused(work)
 
     async def _after_silence(self, work: UnitPoll) -> None:
         """A unit that answered exceptions before it fell silent lives: then one of its blocks is at fault."""
@@ -178,6 +200,10 @@ class _Walk:
         return True
 
 
+def _misses(one: UnitLink) -> int:
+    return one.misses
+
+
 def _hope(one: UnitLink) -> tuple[int, float]:
     """Which unit is the likeliest to answer: the one that did last, unless it was asked in vain since."""
     return one.misses, -one.answered_at.timestamp()
@@ -191,13 +217,3 @@ def _outcome(samples: Sequence[Sample], errors: Sequence[str]) -> Outcome:
     if not samples:
         return Outcome.FAILED
     return Outcome.PARTIAL if errors else Outcome.OK
-
-
-def _percentile_95(values: Iterable[float]) -> float | None:
-    """Between the two nearest; numpy takes ten times as long for a hundred of them."""
-    ordered = sorted(values)
-    if not ordered:
-        return None
-    place, share = divmod(0.95 * (len(ordered) - 1), 1)
-    low, high = ordered[int(place)], ordered[min(int(place) + 1, len(ordered) - 1)]
-    return low + (high - low) * share

@@ -11,6 +11,7 @@ LAST_PORT = 65535
 LAST_UNIT = 255
 MOST_REGISTERS, MOST_BITS = 125, 2000  # Source: Modbus Application Protocol 1.1b3, sections 6.1 to 6.4
 LONGEST_TIMEOUT_S = 120.0
+LONGEST_INTERVAL_S = 3600.0
 
 _BRACKETED = re.compile(r"\[(?P<host>[^\]]+)\](:(?P<port>.*))?")
 _PLAIN = re.compile(r"(?P<host>[^\s:/@\[\]]+)(:(?P<port>[^:/]*))?")
@@ -97,4 +98,10 @@ def address(text: str) -> int:
 def timeout_s(seconds: float) -> float:
     if not 0 < seconds <= LONGEST_TIMEOUT_S:
         raise BadQuestion(f"--timeout {seconds:g}: give more than 0 and at most {LONGEST_TIMEOUT_S:g} seconds")
+    return seconds
+
+
+def interval_s(seconds: float) -> float:
+    if not 0 <= seconds <= LONGEST_INTERVAL_S:
+        raise BadQuestion(f"--interval {seconds:g}: give 0 to {LONGEST_INTERVAL_S:g} seconds")
     return seconds

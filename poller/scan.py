@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from poller.knocking import Knocker, Presence
-from poller.modbus import Connection, PollError
+from poller.modbus import Connection, ConnectionLost, PollError
 from poller.question import Target
 from poller.recognition import UPTIME_PAUSE_S, Unit, recognise
 
@@ -22,7 +22,7 @@ class Scan:
     def __init__(self, connection: Connection, knocker: Knocker, uptime_pause_s: float = UPTIME_PAUSE_S) -> None:
         self.found: list[Unit] = []
         self.asked: list[int] = []
-        self.problem = ""  # why it ended before the end
+        self.problem = ""  # why it ended before the end, or found nothing
         self._connection = connection
         self._knocker = knocker
         self._uptime_pause_s = uptime_pause_s
@@ -41,8 +41,18 @@ class Scan:
             if not self.asked:
                 raise
             self.problem = str(error)
+        else:
+            self.problem = self._stranger()
         finally:
             self._connection.close()
+
+    def _stranger(self) -> str:
+        """What speaks against a Modbus gateway at that port, when no unit was found; empty when nothing does."""
+        error = self._knocker.not_modbus
+        if error is None or self.found:
+            return ""
+        is_cut = isinstance(error, ConnectionLost)
+        return f"{error} (is it open to one client only, or something else's port?)" if is_cut else str(error)
 
     async def _visit(self, unit_id: int) -> None:
         presence = await self._knocker.knock(unit_id, has_time=unit_id in self._doubted)

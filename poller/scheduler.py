@@ -6,20 +6,18 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import monotonic, perf_counter
 from typing import Any
 
 import numpy as np
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_SUBMITTED, JobSubmissionEvent
-from apscheduler.executors.asyncio import AsyncIOExecutor
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.database import Database
 from models.events import EventKind, Severity, log_event
 from models.polls import Poll
+from poller.job_timer import JobScheduler
 from poller.modbus import Connection
 from poller.plan import GatewayPlan
 from poller.plans import Known, NewPlans, PlanWatch
@@ -41,7 +39,7 @@ JOB_PREFIX = "gateway-"
 CLOCK_JUMP_S = 2.0
 WATCH_INTERVAL_S = 0.5
 FINISH_IN_S = 0.4  # polls in flight may end by themselves in this time; then they are abandoned
-FLUSH_IN_S = 1.0
+FLUSH_IN_S = 0.8  # together with the polls less than a child is given to end
 
 
 @dataclass
@@ -56,27 +54,32 @@ class _Polled:
 
 
 class Poller:
-    """Polls every enabled gateway of the database; `run` until `stop` is set, in a loop of its own."""
+    """Polls every enabled gateway of the database; `run` until `stop` is set, in a loop of its own.
+
+    loaded: called whenever plans have been taken over.
+    """
 
     def __init__(
-        self, database: Database, broker: Publisher, settings: Settings, clock: Callable[[], datetime] = utc_now
+        self,
+        database: Database,
+        broker: Publisher,
+        settings: Settings,
+        clock: Callable[[], datetime] = utc_now,
+        loaded: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._settings = settings
         self._clock = clock
         self._read_clock = SteadyClock(clock)
         self._plans = PlanWatch(database)
+        self._loaded = loaded
         self._spool = Spool(settings.data_folder, settings.spool_mb)
         self._writer = Writer(database, broker, self._spool, settings.store_queue_polls, self._plan_of)
         self._writes = PendingWrites(database, self._line_to, clock)
         self._upkeep = Upkeep(database, broker, settings, self._writer, self._heard_at, clock)
         self._polled: dict[int, _Polled] = {}
         self._lateness_ms: deque[float] = deque(maxlen=LATENESSES_KEPT)
-        self._scheduler = AsyncIOScheduler(
-            timezone=UTC,
-            executors={"default": AsyncIOExecutor(), "review": ThreadPoolExecutor(1), "upkeep": ThreadPoolExecutor(1)},
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-        )
+        self._scheduler = JobScheduler()
         self._scheduler.add_listener(self._note_start, EVENT_JOB_SUBMITTED)
         self._scheduler.add_listener(self._note_slow, EVENT_JOB_MAX_INSTANCES)
 
@@ -162,6 +165,7 @@ class Poller:
         self._read_clock.not_before(news.newest_reading_at)
         for plan in news.plans.values():
             self._take_up(plan, news.known[plan.gateway_id])
+        self._loaded()
         points = sum(len(plan.points) for plan in news.plans.values())
         logger.info("poller: %d gateways, %d data points", len(news.plans), points)
 
@@ -194,8 +198,10 @@ class Poller:
             silences=known.silences,
             backoff_cap_s=self._settings.backoff_cap_s,
         )
-        ago_s = None if known.last_attempt_at is None else (self._clock() - known.last_attempt_at).total_seconds()
-        return _Polled(plan, link, Runs(plan.poll_interval_s, None if ago_s is None else elapsed_s() - ago_s))
+        now, last_at = self._clock(), known.last_attempt_at
+        is_known = last_at is not None and last_at <= now  # else the clock was set back in between
+        last_run_s = elapsed_s() - (now - last_at).total_seconds() if last_at is not None and is_known else None
+        return _Polled(plan, link, Runs(plan.poll_interval_s, last_run_s))
 
     def _schedule(self, plan: GatewayPlan) -> None:
         self._scheduler.add_job(

@@ -175,11 +175,10 @@ class Storer:
     def _commit(self, batch: Batch, polls: Sequence[Waiting]) -> None:
         if not polls:
             return
-        losses = self._losses()
         started_s = monotonic()
-        committed = self._committer.commit(polls, batch.spool_id, losses)
+        committed = self._committer.commit(polls, batch.spool_id, self._losses)
         self.last_commit_ms = (monotonic() - started_s) * 1000
-        self._note_stored(batch.spool_id, polls, losses)
+        self._note_stored(batch.spool_id, polls, committed.losses)
         self._tell(batch, committed)
 
     def _tell(self, batch: Batch, committed: Committed) -> None:

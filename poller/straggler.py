@@ -1,6 +1,8 @@
 """A connection given up after a time-out, listened to for a while longer: was the reply late, or is it lost?"""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,6 +11,8 @@ from time import perf_counter
 from poller.framing import FRAMER, RawReply
 from poller.link_counters import LinkCounters
 from poller.modbus_request import Request
+
+RESET = struct.pack("ii", 1, 0)  # linger for no time: what is closed is reset
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,10 @@ class Straggler(asyncio.Protocol):
             self.give_up()
 
     def give_up(self) -> None:
-        """Close the connection; the reply is lost if it did not come."""
+        """Reset the connection, so that a gateway with few places frees this one; what did not come is lost."""
+        if self._transport is not None:
+            with suppress(OSError):
+                self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self._end(None)
 
     def data_received(self, data: bytes) -> None:

@@ -55,12 +55,12 @@ def _tenths_up(seconds: float) -> float:
 
 def advice(measured: Measurement, suggestion: Suggestion | None, ping: Ping) -> list[str]:
     """What the figures mean, in sentences."""
-    if suggestion is None:
-        return []
-    said = [
-        f"shortest time-out {suggestion.shortest_s:g} s; the gateway's serial time-out must stay below it,"
-        " or late replies follow"
-    ]
+    said: list[str] = []
+    if suggestion is not None:
+        said.append(
+            f"shortest time-out {suggestion.shortest_s:g} s; the gateway's serial time-out must stay below it,"
+            " or late replies follow"
+        )
     for code in sorted(set(measured.exceptions)):
         said.append(_about(code, measured.exceptions[code], ping))
     if measured.late:

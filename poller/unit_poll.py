@@ -1,7 +1,7 @@
 """One unit's part of a poll: its requests, in order, and how it took them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
@@ -94,8 +94,9 @@ class UnitPoll:
     @property
     def lacks_proof(self) -> bool:
         """Whether nothing came from the unit, and nothing from the gateway since."""
-        is_mute = self.verdict in (Verdict.SILENT, Verdict.UNCLEAR)
-        return is_mute and not self.is_proven and self.gathered.replies == self._replies_then
+        if self.has_data or self.is_proven:
+            return False
+        return self.verdict in (Verdict.SILENT, Verdict.UNCLEAR) and self.gathered.replies == self._replies_then
 
     def end(self) -> None:
         """The unit's part is over."""
@@ -110,9 +111,7 @@ class UnitPoll:
         return self._silent if self.has_data else None
 
     async def find_models(self) -> None:
-        """Look for the SunSpec chain where one is needed and none is known; raises Over."""
-        if not self.one.needs_chain:
-            return
+        """Look for the SunSpec chain of a unit that needs one; raises Over."""
         try:
             chain = await discover(self.link.connection, self.unit.unit_id, self.unit.min_gap_s)
         except (NoAnswer, ConnectionLost, BadReply) as error:
@@ -140,6 +139,9 @@ class UnitPoll:
     def _in_order(self, cheapest_first: bool) -> list[Read]:
         """At most one of those that are met with silence: each may cost a whole time-out."""
         reads, now = self.one.reads.all, self.gathered.started_at
+        in_trouble = [read for read in reads if read.failures or read.resume_at is not None]
+        if not (in_trouble or cheapest_first):
+            return list(reads)
         steady = [read for read in reads if read.resume_at is None]
         steady.sort(key=lambda read: (read.failures, cheapest_first and (not read.has_answered, read.block.count)))
         waiting = [read for read in reads if read.resume_at is not None and self.pace.is_due(read.resume_at, now)]
@@ -151,8 +153,9 @@ class UnitPoll:
         is_extra: one of a search; its exceptions are part of the search and not said each.
         """
         try:
-            payload = await self._request(read.block)
-            self._check_model(read.block, payload)
+            payload = await self._request(read.block, () if self._is_busy else self.link.busy_pauses_s)
+            if read.block.model_id is not None:
+                self._check_model(read.block, payload)
             self.gathered.samples += read.decode(payload, to_ms(self._clock()))
         except ExceptionReply as error:
             if not is_extra and error.code not in (NO_PATH, NO_TARGET):
@@ -173,7 +176,7 @@ class UnitPoll:
         if self._given is None:
             return False
         try:
-            await self._request_once(self._given)
+            await self._request(self._given)
         except (ExceptionReply, NoAnswer, ConnectionLost, BadReply):
             return False
         return True
@@ -191,31 +194,33 @@ class UnitPoll:
         self.reason = refusal_words(self.unit.unit_id, error.code)
         return error.code
 
-    async def _request(self, block: Block) -> bytes:
-        """One reply; a busy unit is asked again after short pauses, but not for block after block."""
-        for pause_s in () if self._is_busy else self.link.busy_pauses_s:
+    async def _request(self, block: Block, busy_pauses_s: Sequence[float] = ()) -> bytes:
+        """One reply; a busy unit is asked again after each of the pauses."""
+        pauses_s = iter(busy_pauses_s)
+        while True:
             try:
-                return await self._request_once(block)
+                payload = await self.link.connection.read_bytes(
+                    self.unit.unit_id, block.table, block.address, block.count
+                )
             except ExceptionReply as error:
-                if error.code not in (ACKNOWLEDGE, BUSY):
+                self._replied(block)
+                pause_s = next(pauses_s, None) if error.code in (ACKNOWLEDGE, BUSY) else None
+                if pause_s is None:
                     raise
+            else:
+                self._replied(block)
+                self._timed(self.link.connection.round_trip_ms)
+                return payload
+            finally:
+                if self.unit.min_gap_s:
+                    await asyncio.sleep(self.unit.min_gap_s)
             await asyncio.sleep(pause_s)
-        return await self._request_once(block)
 
-    async def _request_once(self, block: Block) -> bytes:
-        connection, gathered = self.link.connection, self.gathered
-        try:
-            payload = await connection.read_bytes(self.unit.unit_id, block.table, block.address, block.count)
-        except ExceptionReply:
-            self._replied(block)
-            raise
-        finally:
-            if self.unit.min_gap_s:
-                await asyncio.sleep(self.unit.min_gap_s)
-        self._replied(block)
-        if connection.round_trip_ms is not None:
-            gathered.latency_ms = max(gathered.latency_ms or 0.0, connection.round_trip_ms)
-        return payload
+    def _timed(self, round_trip_ms: float | None) -> None:
+        """The slowest reply of a poll is its latency."""
+        gathered = self.gathered
+        if round_trip_ms is not None and (gathered.latency_ms is None or round_trip_ms > gathered.latency_ms):
+            gathered.latency_ms = round_trip_ms
 
     def _replied(self, block: Block) -> None:
         self.gathered.replies += 1
@@ -223,7 +228,7 @@ class UnitPoll:
 
     def _check_model(self, block: Block, payload: bytes) -> None:
         """Raises Over when another model lies where this one was: the chain is looked for anew at the next poll."""
-        if block.model_id is None or int.from_bytes(payload[:2]) == block.model_id:
+        if int.from_bytes(payload[:2]) == block.model_id:
             return
         self.one.forget_chain(self.gathered.started_at)
         self._bad_replies += 1

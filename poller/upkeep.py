@@ -9,6 +9,7 @@ from models.database import Database
 from models.energy import refresh_normal_ranges
 from models.polls import prune_polls, review_statuses
 from models.readings import prune, settle
+from poller.trigger import PhaseTrigger
 from poller.writer import Writer, status_event
 from realtime.broker import Publisher
 from settings import Settings
@@ -44,16 +45,16 @@ class Upkeep:
         self._started_at = clock()
 
     def add_jobs(self, scheduler: BaseScheduler) -> None:
-        for job, every_s, executor in (
+        jobs = (
             (self.review_statuses, REVIEW_INTERVAL_S, "review"),
             (self.settle, float(self._settings.settle_interval_s), "upkeep"),
             (self.prune, HOUR_S, "upkeep"),
             (self.refresh_normal_ranges, HOUR_S, "upkeep"),
-        ):
+        )
+        for number, (job, every_s, executor) in enumerate(jobs):
             first_at = self._clock() + timedelta(seconds=min(every_s, FIRST_AFTER_S))
-            scheduler.add_job(
-                job, "interval", seconds=every_s, executor=executor, id=job.__name__, next_run_time=first_at
-            )
+            trigger = PhaseTrigger(every_s, number)  # APScheduler's own would go through all runs of a year's jump
+            scheduler.add_job(job, trigger, executor=executor, id=job.__name__, next_run_time=first_at)
 
     def review_statuses(self) -> None:
         """A gateway whose polls hang, or that was paused, changes its status without the end of a poll.

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models.approved_writes import ApprovedWrite
-from models.device_template import BYTE_TYPES, ReadLimits
-from models.gateways import DataType, Encoding, WordOrder
+from models.device_template import ReadLimits
+from models.encoding_checks import own_bits
+from models.gateways import DataType, Encoding
 from models.writable import Value, check_span
 from models.writes import WriteResult, WriteState
 from poller.codec import FLOATS, with_power
@@ -76,17 +77,6 @@ def joined(encoding: Encoding, before: Sequence[int], wanted: Sequence[int]) -> 
     """The words to write: a bit or a byte leaves the rest of its register as it was read."""
     mask = own_bits(encoding)
     return [(old & ~mask & 0xFFFF) | new for old, new in zip(before, wanted, strict=True)]
-
-
-def own_bits(encoding: Encoding) -> int:
-    """Which bits of its registers are the value's own, as they come over the wire."""
-    if encoding.data_type is DataType.BIT and encoding.bit is not None:
-        own = 1 << encoding.bit
-    elif encoding.data_type in BYTE_TYPES:
-        own = 0xFF00 if encoding.data_type in (DataType.INT8_HIGH, DataType.UINT8_HIGH) else 0x00FF
-    else:
-        return 0xFFFF
-    return own if encoding.word_order is WordOrder.AB else (own >> 8 | own << 8) & 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)

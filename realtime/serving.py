@@ -13,7 +13,7 @@ from werkzeug.serving import is_running_from_reloader, make_server, run_simple
 
 from settings import Settings
 
-GRACE_S = 2
+GRACE_S = 4  # a worker that is killed has not told the poller to end, which then goes on for a while
 
 
 class CannotListen(Exception):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from models.database import Database, upgrade
+from models.database import Database
+from models.schema import upgrade
 from settings import Settings
 from tests.program import Program
 

@@ -1,6 +1,8 @@
 """The layers: who may import whom."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,11 +67,16 @@ def test_the_poller_takes_only_events_and_the_broker_from_realtime() -> None:
     assert taken <= {"realtime.events", "realtime.broker"}
 
 
-def test_one_file_imports_the_client_of_pymodbus() -> None:
-    importing = {
-        path.name for path in modules("poller") for name in imports(path) if name.startswith("pymodbus.client")
-    }
-    assert importing <= {"modbus.py"}
+def test_pymodbus_is_known_to_the_files_of_the_link_only() -> None:
+    importing = {path.name for path in modules("poller") for name in imports(path) if name.startswith("pymodbus")}
+    assert importing <= {"framing.py", "line.py", "modbus.py", "modbus_request.py"}
+
+
+def test_the_poller_loads_nothing_large_that_it_does_not_need() -> None:
+    large = ("pandas", "alembic", "dash", "flask", "plotly")
+    code = f"import sys, poller.__main__; print([name for name in {large} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
 
 
 def test_every_module_says_what_it_is_for() -> None:

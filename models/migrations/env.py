@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that `models.database.upgrade` hands over, inside its transaction."""
+"""Runs the migrations on the connection that `models.schema.upgrade` hands over, inside its transaction."""
 
 from alembic import context
 

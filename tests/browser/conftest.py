@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
-from models.database import Database, upgrade
+from models.database import Database
+from models.schema import upgrade
 from settings import Settings
 from tests.browser.plant import Plant
 from tests.browser.server import WebServer

@@ -22,18 +22,39 @@ def opened(folder: Path) -> Database:
     ("words", "complaint"),
     [
         (["North", "10.0.0.7"], "no device to read"),
+        (["North", "10.0.0.7 ", "--device", "2:eastron-sdm630"], "is no host"),
+        (["North", "10.0.0.7:503", "--device", "2:eastron-sdm630"], "is no host"),
         (["North", "10.0.0.7", "--device", "2:eastron-sdm63"], "eastron-sdm630"),
         (["North", "10.0.0.7", "--device", "two:eastron-sdm630"], "UNIT:TEMPLATE"),
         (["North", "10.0.0.7", "--device", "300:eastron-sdm630"], "0 to 255"),
         (["North", "10.0.0.7", "--port", "0", "--device", "2:eastron-sdm630"], "1 to 65535"),
         (["North", "10.0.0.7", "--interval", "0.01", "--device", "2:eastron-sdm630"], "0.2 to 86400 seconds"),
+        (["North", "10.0.0.7", "--interval", "0", "--device", "2:eastron-sdm630"], "0.2 to 86400 seconds"),
     ],
-    ids=["no device", "unknown template", "no unit", "unit too large", "no port", "interval too short"],
+    ids=[
+        "no device",
+        "a space in the host",
+        "a port in the host",
+        "unknown template",
+        "no unit",
+        "unit too large",
+        "no port",
+        "interval too short",
+        "no interval",
+    ],
 )
 def test_a_bad_gateway_is_refused_by_name_and_not_stored(command: Command, words: list[str], complaint: str) -> None:
     result = command("gateway", "add", *words)
     assert result.exit_code == 2 and complaint in result.output
     assert "No gateway yet" in command("gateway", "list").output
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"), [(["--port", "0"], "1 to 65535"), (["--interval", "0"], "0.2 to 86400 seconds")], ids=str
+)
+def test_a_0_is_refused_and_not_taken_for_nothing(north: Command, words: list[str], complaint: str) -> None:
+    refused = north("gateway", "edit", "North", *words)
+    assert refused.exit_code == 2 and complaint in refused.output
 
 
 def test_a_gateway_is_added_paused_resumed_and_edited(command: Command) -> None:

@@ -56,3 +56,9 @@ def test_a_point_that_cannot_be_written_does_not_become_writable(plant: Command)
 def test_an_unknown_point_is_answered_with_the_nearest(plant: Command) -> None:
     refused = plant("point", "edit", "North", "Router", "relay_outptu", "--read-only")
     assert refused.exit_code == 2 and "relay_output" in refused.output
+
+
+def test_a_negative_value_is_a_value_and_no_option(plant: Command) -> None:
+    assert plant("point", "edit", *POINT, "--writable", "--write-min", "0", "--write-max", "1").exit_code == 0
+    refused = plant("write", *POINT, "-0.5", "--as", "ada", given=f"{PASSWORD}\n")
+    assert refused.exit_code == 2 and "-0.5 can't be written here: only values from 0 up to 1" in refused.output

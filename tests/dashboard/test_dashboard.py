@@ -12,7 +12,8 @@ from flask.testing import FlaskClient
 from plotly.offline import get_plotlyjs_version
 
 from dashboard import PAGES, create_dashboard
-from models.database import Database, upgrade
+from models.database import Database
+from models.schema import upgrade
 from settings import Settings
 from tests.browser.plant import Plant
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import event
 
-from models.database import Database, DatabaseUnusable, from_ms, is_current, upgrade
+from models.database import Database, DatabaseUnusable, from_ms
 from models.readings import Quality, Sample, settle, store
+from models.schema import is_current, upgrade
 
 POINTS = range(1, 41)
 BATCHES = 30

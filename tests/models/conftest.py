@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect, text
 
-from models.database import Database, upgrade
+from models.database import Database
+from models.schema import upgrade
 from tests.models.postgresql import Cluster
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from models.data_usage import DataUsage, data_usage, growth
 from models.database import Database, to_ms
 from models.gateways import DataPoint, DataType, Device, Gateway, Kind, Table, WordOrder
-from models.packet_cost import MONTH_S
+from models.packet_cost import MONTH_S, span_words
 from models.polls import PollRow
 from models.readings import Quality, Sample, store
 from tests.models.plant import add_gateway, add_site
@@ -121,7 +121,7 @@ def test_how_much_of_the_time_was_measured_is_stated(session: Session, gateway: 
         poll(session, gateway, minute)
     found = usage(session, gateway)
     assert (found.polls_weighed, found.polls_expected) == (360, 1440)
-    assert found.words()[1] == "measured: 0.32 MB in 12 h, which makes 19.3 MB a month (360 of 1440 polls)"
+    assert found.words()[1] == "measured: 0.32 MB in 12 h, which makes 19.3 MB a month (360 of 1,440 polls)"
 
 
 def test_polls_that_nobody_weighed_are_not_taken_for_free_ones(session: Session, gateway: Gateway) -> None:
@@ -195,7 +195,7 @@ def test_our_share_of_the_routers_traffic_is_told(session: Session, gateway: Gat
     say(session, gateway, SIM_1[1], 0, 100, 200)
     assert usage(session, gateway, planned=50e6).words() == [
         "by plan: about 50.0 MB a month",
-        "measured: 0.18 MB in 2 h, which makes 64.9 MB a month (120 of 1440 polls)",
+        "measured: 0.18 MB in 2 h, which makes 64.9 MB a month (120 of 1,440 polls)",
         "the router counted, all traffic of its SIM: 0.41 MB in 2 h, which makes 149.6 MB a month",
         "polling makes 43 % of it",
     ]
@@ -218,7 +218,7 @@ def test_a_few_minutes_of_the_routers_counters_are_not_compared(session: Session
         (point,) = (point.id for point in gateway.devices[0].data_points if point.key == key)
         store(session, [Sample(point, to_ms(START + timedelta(minutes=at)), 7.0, Quality.GOOD) for at in range(3)])
     assert usage(session, gateway).words()[1:] == [
-        "measured: 2.6 kB in 3 min, which makes 38.6 MB a month (3 of 1440 polls)",
+        "measured: 2.6 kB in 3 min, which makes 38.6 MB a month (3 of 1,440 polls)",
         "the router counted, all traffic of its SIM: 0.0 kB in 2 min, which makes 0.0 kB a month",
     ]
 
@@ -243,3 +243,20 @@ def test_a_gateway_above_its_budget_is_warned_of(
     found = usage(session, gateway, planned)
     assert found.warning() == warning
     assert (warning in found.words()) is (warning is not None)
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (timedelta(seconds=20), "20 s"),
+        (timedelta(seconds=119), "119 s"),
+        (timedelta(minutes=2), "2 min"),
+        (timedelta(minutes=12, seconds=10), "12 min"),
+        (timedelta(minutes=150), "2.5 h"),
+        (timedelta(hours=24), "24 h"),
+        (timedelta(days=3, hours=2), "3.1 days"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_span_is_told_in_a_unit_that_people_read(span: timedelta, words: str) -> None:
+    assert span_words(span) == words

@@ -75,7 +75,8 @@ WRONG = [
     ("order against type", "unit: W", "unit: W, word_order: AB", 11, "point active_power: word order AB does not fit"),
     ("unknown table", "table: holding", "table: holdings", 10, "point voltage_l1: table: .*'holding'"),
     ("duplicate key", "key: relay", "key: power_factor", 14, "point power_factor: the key is used twice"),
-    ("key with a space", "key: relay", "key: my relay", 14, "point my relay: key: .*pattern"),
+    ("key with a space", "key: relay", "key: my relay", 14, "point my relay: key: 'my relay' is no key: .*underscores"),
+    ("text that is illegible", "label: Relay", 'label: "Re\\0lay"', 14, "point relay: label: .*character, U.0000"),
     ("unknown unit", "unit: V", "unit: Volt", 10, "point voltage_l1: unit 'Volt' is none of V A W"),
     ("power in kW", "unit: W", "unit: kW", 11, "point active_power: unit 'kW' is none of .*; convert it with scale"),
     ("power in var", "unit: W", "unit: var", 11, "point active_power: unit 'var' must be 'W'"),
@@ -100,7 +101,7 @@ WRONG = [
     ("impossible limit", "max_registers: 10", "max_registers: 126", 5, "limits: max_registers: .*less than or equal"),
     ("unknown status", "status: U", "status: X", 3, "status: .*'V', 'C' or 'U'"),
     ("unknown sign", "status: U", "status: U\nsign: import_positiv", 4, "sign: .*did you mean import_positive"),
-    ("no source", "[https://example.org/map.pdf]", "[]", 4, "sources: .*at least 1"),
+    ("no source", "[https://example.org/map.pdf]", "[]", 4, "sources: there is none; at least one"),
     ("defaults that are a word", "defaults: {", "defaults: x\nelse: {", 6, "defaults: is a mapping"),
     ("a point without a key", "key: relay, ", "", 14, "point number 5: key: is missing"),
     ("a point that is a word", "  - {address: 7", "  - x\n  - {address: 7", 14, "point number 5: .*dictionary"),
@@ -177,6 +178,23 @@ def test_bits_and_bytes_may_share_a_register(tmp_path: Path) -> None:
     assert loaded(tmp_path, more).points[-1].address == 7
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "complaint"),
+    [
+        ("data_type: bit, bit: 3, kind: state", "data_type: bit, bit: 3, kind: state", "bit at 7 overlaps"),
+        ("data_type: uint8_low", "data_type: uint8_high, word_order: BA", "uint8_high at 7 overlaps"),
+        ("data_type: uint8_low", "data_type: bit, bit: 7, kind: state", "bit at 7 overlaps"),
+    ],
+    ids=["the same bit", "the same byte turned round", "a bit of a byte"],
+)
+def test_two_values_of_the_same_bits_overlap(tmp_path: Path, first: str, second: str, complaint: str) -> None:
+    relay = "{address: 7, key: relay, label: Relay, kind: state, data_type: bit, bit: 3}"
+    assert relay in GOOD
+    points = f"{{address: 7, key: one, label: One, {first}}}\n  - {{address: 7, key: two, label: Two, {second}}}"
+    with pytest.raises(BadTemplate, match=f"^my-meter.yaml:15: point two: {complaint} one"):
+        loaded(tmp_path, GOOD.replace(relay, points))
+
+
 def test_a_value_read_alone_may_lie_inside_another(tmp_path: Path) -> None:
     text = GOOD.replace("max_registers: 10", "max_registers: 10, read_alone: [1]").replace("address: 7", "address: 1")
 
@@ -220,7 +238,7 @@ def test_a_file_name_that_is_no_key_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "My Meter.yaml"
     file.write_text(GOOD, encoding="utf-8")
 
-    with pytest.raises(BadTemplate, match=r"^My Meter\.yaml:1: key: .*pattern"):
+    with pytest.raises(BadTemplate, match=r"^My Meter\.yaml:1: key: 'My Meter' is no key: .*hyphens"):
         load(file)
 
 

@@ -16,9 +16,10 @@ import models.polls
 import models.reading_tables
 import models.users
 import models.writes  # noqa: F401 (each adds its tables to the metadata)
-from models.database import Base, Database, DatabaseUnusable, is_current, migrations, upgrade
+from models.database import Base, Database, DatabaseUnusable
 from models.gateways import configuration_version
 from models.partitions import make_months
+from models.schema import is_current, migrations, upgrade
 from tests.models.children import processes, upgrade_as_nobody, upgrade_with_others
 
 OLD_PLANT = """

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from models.database import Database, to_ms, upgrade
+from models.database import Database, to_ms
 from models.partitions import drop_months, make_months
 from models.readings import Quality, Sample, insert_settled, prune, settle, store
+from models.schema import upgrade
 from tests.models.postgresql import Cluster
 
 NOON = datetime(2025, 6, 15, 12, tzinfo=UTC)

@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 from sqlalchemy import delete, func, select
 
-from models.database import Database, to_ms, upgrade
+from models.database import Database, to_ms
 from models.device_template import templates
 from models.energy import energy_today
 from models.gateways import DataPoint, Device, Gateway, Kind, Quantity, Site, configuration_version, load_gateways
 from models.readings import Quality, latest, readings_between
+from models.schema import upgrade
 from poller.decode import decode, encode
 from poller.demo import add_demo_site, as_served, seed_history
 from poller.demo_plant import GATEWAYS

@@ -13,7 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from commands.failures import Commands
+from commands.lazily import Commands
 from models.gateways import DataType, Encoding, Table, WordOrder
 from poller.command_line import Progress
 from poller.decode import encode
@@ -194,6 +194,7 @@ def test_a_name_that_does_not_resolve_is_one_line() -> None:
         (["read", "127.0.0.1", "--timeout", "0"], "--timeout 0"),
         (["scan", "127.0.0.1", "--units", "1-300"], "--units '1-300'"),
         (["probe", "127.0.0.1", "--count", "126"], "--count 126"),
+        (["probe", "127.0.0.1", "--interval", "nan"], "--interval nan"),
     ],
     ids=lambda value: " ".join(value[1:]) if isinstance(value, list) else None,
 )
@@ -201,6 +202,22 @@ def test_what_can_not_be_asked_is_refused_in_one_line(words: list[str], complain
     result = run(*words)
     assert result.exit_code == 2 and result.stdout == ""
     assert complaint in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["read", "127.0.0.1", "--scale", "0"], "--scale 0"),
+        (["read", "127.0.0.1", "--words", "two"], "'two' is not a valid integer"),
+        (["read"], "Missing argument"),
+        (["scan", "127.0.0.1", "--units", "1-300"], "--units '1-300'"),
+        (["probe", "127.0.0.1", "--nonsense"], "No such option"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_what_can_not_be_asked_is_an_object_too_when_one_is_wanted(words: list[str], complaint: str) -> None:
+    result = run(*words, "--json")
+    assert result.exit_code == 2 and complaint in answer(result)["error"]
 
 
 def test_an_ipv6_gateway_is_written_in_brackets(serving_thread: ServingThread) -> None:
@@ -231,6 +248,14 @@ def test_probe_tells_people_what_to_set(server: RegisterServer) -> None:
 def test_probe_of_a_silent_unit_is_an_error_in_time(server: RegisterServer) -> None:
     result = run("probe", server.address, "--unit", "9", "--requests", "500", "--timeout", "0.1", "--json")
     assert result.exit_code == 1 and "unit 9 silent" in answer(result)["error"]
+
+
+def test_probe_says_that_replies_come_too_late_and_not_that_there_are_none(server: RegisterServer) -> None:
+    server.late_s = {1: [0.15] * 3}
+    result = run("probe", server.address, "--requests", "3", "--timeout", "0.1", "--json")
+    shown = answer(result)
+    assert result.exit_code == 1 and (shown["late"], shown["lost"], shown["suggested"]) == (3, 0, None)
+    assert shown["advice"] == ["3 of 3 replies came after the time-out: measure again with a longer --timeout"]
 
 
 def test_scan_prints_what_it_found_as_json_alone(server: RegisterServer) -> None:

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -704,7 +705,7 @@ def test_every_request_ends_in_one_counter_and_every_byte_is_counted(loop_factor
 
     async def work() -> None:
         async with ByteServer(answers) as server:
-            connection = Connection("127.0.0.1", server.port, TIMES)
+            connection = Connection("127.0.0.1", server.port, replace(TIMES, first_s=0.15))
             for _ in range(6):
                 try:
                     await connection.read(*UPTIME)

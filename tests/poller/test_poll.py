@@ -1,7 +1,9 @@
 """A poll of a real simulated gateway: what it brings, and what each fault makes of it."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from time import perf_counter
 
 import pytest
 
@@ -132,6 +134,26 @@ def test_a_silent_meter_costs_the_others_nothing(simulated_gateway: StartGateway
         assert (poll.outcome, devices) == (Outcome.PARTIAL, {"device 1", "device 3"})
         assert "device 2: unit 2 silent" in poll.error
     assert first.duration_ms > 600 > second.duration_ms  # asked again only after a pause
+
+
+def test_many_silent_meters_leave_the_sound_one_most_of_the_time(simulated_gateway: StartGateway) -> None:
+    gateway = simulated_gateway({1: "teltonika-rutos"})
+    silent = dict.fromkeys(range(2, 6), "eastron-sdm120")
+    plan = replace(plan_of(gateway, {1: "teltonika-rutos", **silent}), poll_interval_s=0.3)
+
+    async def durations_s() -> list[float]:
+        link, took_s = link_of(plan), []
+        until_s = perf_counter() + 6
+        while perf_counter() < until_s:
+            poll = await poll_gateway(plan, link)
+            assert poll is not None and {plan.device_names[one.data_point_id] for one in poll.samples} == {"device 1"}
+            took_s.append(poll.duration_ms / 1000)
+            await asyncio.sleep(max(0.0, 0.3 - took_s[-1]))
+        link.connection.close()
+        return took_s
+
+    lately = asyncio.run(durations_s())[4:]  # the first polls find out who is silent
+    assert sum(one_s > 0.3 for one_s in lately) <= len(lately) / 4
 
 
 def test_a_meter_that_speaks_again_is_read_again(simulated_gateway: StartGateway) -> None:

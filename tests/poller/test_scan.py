@@ -181,6 +181,32 @@ def test_a_gateway_that_can_not_be_reached_is_an_error(simulated_gateway: StartG
         scan(gateway.host, gateway.port, [1, 2, 3])
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "no Modbus TCP"), (b"", "closed the connection")],
+    ids=["a web server", "a port that hangs up"],
+)
+def test_a_port_of_another_program_is_not_called_a_gateway_without_units(said: bytes, words: str) -> None:
+    async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(12)
+        writer.write(said)
+        writer.close()
+
+    async def work() -> Scan:
+        async with await asyncio.start_server(other, "127.0.0.1", 0) as listening:
+            scanning = prepared(*listening.sockets[0].getsockname())
+            await scanning.run([1, 2], lambda done, found: None)
+            return scanning
+
+    scanning = asyncio.run(work())
+    assert words in scanning.problem and scanning.found == []
+
+
+def test_a_gateway_without_units_is_no_problem(serving_thread: ServingThread) -> None:
+    with serving(serving_thread, RegisterServer({})) as server:
+        assert scan(server.host, server.port, [1], longest_s=0.1).problem == ""
+
+
 def test_a_gateway_that_goes_away_leaves_what_was_found(serving_thread: ServingThread) -> None:
     server = RegisterServer({1: PLAIN, 2: PLAIN}, absent_code=11)
 

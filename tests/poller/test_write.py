@@ -15,17 +15,19 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from models.approved_writes import ApprovedWrite, take_write
-from models.database import Database, upgrade
+from models.database import Database
 from models.device_template import ReadLimits
+from models.encoding_checks import own_bits
 from models.events import EventKind, EventRow
 from models.gateways import DataPoint, DataType, Device, Encoding, Gateway, Kind, Table, WordOrder, load_gateways
+from models.schema import upgrade
 from models.users import Role, create_user
 from models.writes import WriteRequest, WriteResult, WriteState, request_write
 from poller.decode import decode, encode
 from poller.modbus import Connection, LinkTimes
 from poller.plan import GatewayPlan, plan_gateway
 from poller.write import PendingWrites
-from poller.write_value import joined, own_bits, write_value
+from poller.write_value import joined, write_value
 from tests.models.plant import add_gateway, add_site
 from tests.poller.writable_device import WritableDevice
 

@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -12,15 +13,16 @@ import psycopg
 import pytest
 from sqlalchemy import delete, select, text
 
-from models.database import Database, to_ms, upgrade
+from models.database import Database, to_ms
 from models.events import EventKind, newest_events
 from models.gateways import DataPoint, Device, Gateway, Status, configuration_changed
 from models.poll_tables import SpoolPosition
 from models.readings import latest
+from models.schema import upgrade
 from poller.arrivals import Waiting
 from poller.committer import Committer
 from poller.plan import GatewayPlan
-from poller.spool import FILE_NAME, Spool
+from poller.spool import FILE_NAME, Loss, Spool
 from poller.storer import POLLS_PER_TRANSACTION
 from poller.writer import Writer
 from settings import Settings
@@ -211,6 +213,26 @@ def test_above_the_spools_limit_the_oldest_are_lost_and_one_event_says_so(
     [(words, reason)] = events_of(database, EventKind.READINGS_LOST)
     assert words == f"{report['dropped_polls']:,} polls with {report['dropped_readings']:,} readings lost"
     assert "2026-11-22 12:" in reason
+
+
+def test_what_is_lost_while_the_database_is_waited_for_is_told_with_the_rest(
+    database: Database, plan: GatewayPlan, tmp_path: Path
+) -> None:
+    spool = Spool(tmp_path, LARGE_MB)
+    poll = made_poll(plan, 0)
+    [sequence] = spool.append([poll])
+    losses: list[Loss] = []
+    with ThreadPoolExecutor(1) as thread:
+        with locked(database):
+            batch = [Waiting(sequence, poll)]
+            work = thread.submit(
+                Committer(database, plans_of(database).get).commit, batch, spool.spool_id, lambda: losses
+            )
+            losses.append(Loss(1, 3, 90, NOON, NOON))
+        assert work.result(10).losses == losses
+    [(words, _)] = events_of(database, EventKind.READINGS_LOST)
+    assert words == "3 polls with 90 readings lost"
+    spool.close()
 
 
 def test_an_error_of_the_database_is_retried_and_reported(
