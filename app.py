@@ -40,6 +40,7 @@ COMMANDS = {
 }
 ROOT = Path(__file__).resolve().parent
 REPORT_TIMEOUT_S = 10.0
+DISMISS_TIMEOUT_S = 1.5
 
 
 def poller_problem(last_report: "LastReport", now: datetime) -> str | None:
@@ -234,6 +235,14 @@ def main(context: click.Context, host: str | None, port: int | None, debug: bool
         run(settings, debug=debug, demo=demo)
 
 
+def dismiss_orphans(settings: Settings) -> None:
+    """See that no child goes on when the program was ended on purpose: by then they have gone, as a rule."""
+    from poller.succession import Succession
+
+    for name in ("simulator", "poller"):
+        Succession(settings.data_folder, name).dismiss(DISMISS_TIMEOUT_S)
+
+
 def run(settings: Settings, *, debug: bool, demo: bool) -> None:
     """Serve until a signal ends the program."""
     from werkzeug.serving import is_running_from_reloader
@@ -250,7 +259,7 @@ def run(settings: Settings, *, debug: bool, demo: bool) -> None:
         return create_app(settings, in_process=debug, demo=demo)
 
     if listener is not None and not debug:
-        serve(settings, make, listener)
+        serve(settings, make, listener, lambda: dismiss_orphans(settings))
         return
     if listener is not None:
         listener.close()  # Werkzeug opens its own; this one has shown that the port is free

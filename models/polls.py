@@ -19,7 +19,7 @@ from models.gateway_states import (
     review_statuses,
     save_states,
 )
-from models.gateways import DataPoint, Device, Outcome
+from models.gateways import DataPoint, Device, Outcome, Status
 from models.poll_tables import (
     PointRefusal,
     PollRow,
@@ -51,6 +51,7 @@ __all__ = [
 ]
 
 OUTCOMES_KEPT = 10
+NOT_REACHED = 3 * Outcome.FAILED.value
 LATENCIES_WEIGHED = 5000
 LONGEST_WORDS = 300
 
@@ -188,7 +189,22 @@ def _take(session: Session, state: GatewayState, poll: Poll) -> StatusChange | N
     change = state.review(ended_at, _kept(poll.error))
     if change is not None:
         log_change(session, change)
+    elif state.status is Status.NEVER_SEEN and state.recent_outcomes == NOT_REACHED:
+        _log_not_reached(session, state, ended_at)
     return change
+
+
+def _log_not_reached(session: Session, state: GatewayState, at: datetime) -> None:
+    """Say once why a gateway can't be reached that has never been: its status does not change."""
+    log_event(
+        session,
+        at=at,
+        kind=EventKind.GATEWAY_STATUS_CHANGED,
+        severity=Severity.HIGH,
+        gateway_id=state.id,
+        text="never seen: the first polls failed",
+        reason=state.status_reason,
+    )
 
 
 def _log_note(session: Session, gateway_id: int, note: PollNote) -> None:

@@ -13,6 +13,8 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from models.database import Base
 
+DAY_S = 86_400
+
 Row: TypeAlias = tuple[Any, ...]
 
 reading_recent = Table(
@@ -68,7 +70,8 @@ reading_all = Table(  # a view, hence in no metadata of tables to make
 class Upsert:
     """Insert rows, or replace those whose key is there already, at the speed of the bare driver.
 
-    newer_by: a column; a row with a smaller value in it than the one that is there is left out.
+    newer_by: a column of times; a row with an earlier one than the one that is there is left out, unless that one is
+    of a day to come: then it was written by a clock that was wrong.
     """
 
     def __init__(self, table: Table, newer_by: str | None = None) -> None:
@@ -94,21 +97,25 @@ class Upsert:
     @cached_property
     def _sqlite(self) -> str:
         marks = ", ".join("?" for _ in self._table.columns)
-        return f"INSERT INTO {self._table.name} VALUES ({marks}) {self._on_conflict}"  # noqa: S608 (names only)
+        now_s = "strftime('%s', 'now')"
+        return f"INSERT INTO {self._table.name} VALUES ({marks}) {self._on_conflict(now_s)}"  # noqa: S608 (names only)
 
     @cached_property
     def _postgresql(self) -> str:
         """One array for each column, in binary: one round trip whatever the number of rows."""
         dialect = PGDialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
         arrays = ", ".join(f"%b::{column.type.compile(dialect)}[]" for column in self._table.columns)
-        return f"INSERT INTO {self._table.name} SELECT * FROM unnest({arrays}) {self._on_conflict}"  # noqa: S608 (names only)
+        rows = f"SELECT * FROM unnest({arrays})"  # noqa: S608 (names only)
+        return f"INSERT INTO {self._table.name} {rows} {self._on_conflict('extract(epoch FROM now())')}"
 
-    @cached_property
-    def _on_conflict(self) -> str:
+    def _on_conflict(self, now_s: str) -> str:
         name, key = self._table.name, ", ".join(column.name for column in self._table.primary_key)
         others = [column.name for column in self._table.columns if not column.primary_key]
         changes = ", ".join(f"{other} = excluded.{other}" for other in others)
-        newer = f" WHERE excluded.{self._newer_by} >= {name}.{self._newer_by}" if self._newer_by else ""
+        newer = ""
+        if self._newer_by is not None:
+            there = f"{name}.{self._newer_by}"
+            newer = f" WHERE excluded.{self._newer_by} >= {there} OR {there} > ({now_s} + {DAY_S}) * 1000"
         return f"ON CONFLICT ({key}) DO UPDATE SET {changes}{newer}"
 
 

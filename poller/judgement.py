@@ -80,7 +80,7 @@ def _blame(work: UnitPoll, is_proven: bool, now: datetime, pace: Pace, findings:
         one.forget_chain(now)
     if one.silence.failures >= FAILURES_BEFORE_TOLD and not one.silence.is_told:
         one.silence.is_told = True
-        findings.notes.append(unit_silent(one.unit, one.silence, now))
+        findings.notes.append(unit_silent(one.unit, one.silence, now, answers=verdict is not Verdict.SILENT))
         findings.silences.append(UnitSilence(one.unit.device_id, one.silence.since_at or now, one.silence.reason))
 
 

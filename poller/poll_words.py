@@ -37,12 +37,13 @@ def block_words(unit: UnitPlan, error: PollError, block: Block) -> str:
     return f"{unit.name}: {error}, at {block.table.value} {block.address} x {block.count}"
 
 
-def unit_silent(unit: UnitPlan, silence: Silence, at: datetime) -> PollNote:
+def unit_silent(unit: UnitPlan, silence: Silence, at: datetime, answers: bool) -> PollNote:
+    """answers: it does, but with exceptions, or with what is no reply to what was asked."""
     return PollNote(
         at=at,
         kind=EventKind.UNIT_SILENT,
         severity=Severity.HIGH,
-        text=f"{unit.name}: the gateway answers, the meter does not",
+        text=f"{unit.name}: {'answers, but gives no values' if answers else 'the gateway answers, the meter does not'}",
         reason=silence.reason,
         device_id=unit.device_id,
     )

@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 LATENESSES_KEPT = 1000
 JOB_PREFIX = "gateway-"
 CLOCK_JUMP_S = 2.0
+OVERDUE_S = 1.0  # a run so late follows a jump of the clock, a suspend or a standstill
+LONGEST_WAIT_S = 60.0  # of a gateway for its next phase
 WATCH_INTERVAL_S = 0.5
 FINISH_IN_S = 0.4  # polls in flight may end by themselves in this time; then they are abandoned
 FLUSH_IN_S = 0.8  # together with the polls less than a child is given to end
@@ -51,6 +53,8 @@ class _Polled:
     runs: Runs
     in_flight: "asyncio.Future[Poll | None] | None" = None
     is_slow: bool = False  # a poll once took longer than the interval
+    is_overdue: bool = False  # the run to come was due long ago
+    was_left_out: bool = False
 
 
 class Poller:
@@ -217,6 +221,9 @@ class Poller:
         polled = self._polled.get(gateway_id)
         if polled is None:
             return
+        polled.was_left_out = polled.is_overdue and not polled.was_left_out
+        if polled.was_left_out:  # it waits for its own phase, or all gateways would be polled at this instant
+            return
         polled.runs.begin(elapsed_s())
         work = polled.in_flight = asyncio.ensure_future(poll_gateway(polled.plan, polled.link, self._read_clock))
         with suppress(asyncio.CancelledError):  # paused, moved or the poller ends; APScheduler would log a failure
@@ -247,6 +254,10 @@ class Poller:
         if event.job_id.startswith(JOB_PREFIX):
             late = self._clock() - event.scheduled_run_times[-1]
             self._lateness_ms.append(late / timedelta(milliseconds=1))
+            polled = self._polled.get(int(event.job_id.removeprefix(JOB_PREFIX)))
+            if polled is not None:
+                is_short = polled.plan.poll_interval_s <= LONGEST_WAIT_S
+                polled.is_overdue = is_short and late > timedelta(seconds=OVERDUE_S)
 
     def _note_slow(self, event: JobSubmissionEvent) -> None:
         """A run came while the gateway's previous poll was still going on; the next one counts it as missed."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 from filelock import FileLock, Timeout
 
@@ -41,6 +42,12 @@ class Succession:
                 f"cannot lock {self._lock.lock_file} ({error.strerror}); name a writable folder"
             ) from error
         return True
+
+    def dismiss(self, timeout_s: float) -> None:
+        """Have whoever serves as an orphan leave, as a successor would; there is none when this returns, in time."""
+        give_up = monotonic() + timeout_s
+        if self.acquire(lambda: monotonic() > give_up):
+            self.release()
 
     def is_wanted(self) -> bool:
         """Whether a successor waits for us to leave."""

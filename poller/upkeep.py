@@ -1,9 +1,11 @@
 """The jobs that keep the store in order, beside polling: statuses reviewed, readings settled and pruned."""
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from apscheduler.schedulers.base import BaseScheduler
+from sqlalchemy.exc import SQLAlchemyError
 
 from models.database import Database
 from models.energy import refresh_normal_ranges
@@ -13,6 +15,8 @@ from poller.trigger import PhaseTrigger
 from poller.writer import Writer, status_event
 from realtime.broker import Publisher
 from settings import Settings
+
+logger = logging.getLogger(__name__)
 
 REVIEW_INTERVAL_S = 5.0
 HOUR_S = 3600.0
@@ -54,7 +58,7 @@ class Upkeep:
         for number, (job, every_s, executor) in enumerate(jobs):
             first_at = self._clock() + timedelta(seconds=min(every_s, FIRST_AFTER_S))
             trigger = PhaseTrigger(every_s, number)  # APScheduler's own would go through all runs of a year's jump
-            scheduler.add_job(job, trigger, executor=executor, id=job.__name__, next_run_time=first_at)
+            scheduler.add_job(_attempt, trigger, args=[job], executor=executor, id=job.__name__, next_run_time=first_at)
 
     def review_statuses(self) -> None:
         """A gateway whose polls hang, or that was paused, changes its status without the end of a poll.
@@ -76,3 +80,11 @@ class Upkeep:
 
     def refresh_normal_ranges(self) -> None:
         refresh_normal_ranges(self._database, self._clock())
+
+
+def _attempt(job: Callable[[], None]) -> None:
+    """A job that the database does not allow now is due again anyway."""
+    try:
+        job()
+    except SQLAlchemyError as error:
+        logger.warning("upkeep: %s has to wait (%s)", job.__name__, str(error).partition("\n")[0])

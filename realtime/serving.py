@@ -53,12 +53,16 @@ def _reason(error: OSError, host: str, port: int) -> str:
     return f"cannot listen on {host}:{port} ({error.strerror}); set MONITOR_WEB_HOST to an address of this machine"
 
 
-def serve(settings: Settings, make: Callable[[], Monitor], listener: socket.socket) -> None:
-    """Serve on `listener` until a signal ends the program."""
+def serve(settings: Settings, make: Callable[[], Monitor], listener: socket.socket, ended: Callable[[], None]) -> None:
+    """Serve on `listener` until a signal ends the program.
+
+    ended: called last of all, by the process that was started: a worker that was killed has not told its children.
+    """
     try:
         from gunicorn.app.base import BaseApplication
     except ImportError:  # no fork on this system
         _serve_with_werkzeug(make, listener)
+        ended()
         return
 
     class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -86,6 +90,7 @@ def serve(settings: Settings, make: Callable[[], Monitor], listener: socket.sock
     try:
         Server().run()
     except SystemExit as end:
+        ended()
         _leave(end.code)
 
 

@@ -1,5 +1,6 @@
 """The log of polls, the state of a gateway after each, and what is said of a span of time."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -261,3 +262,12 @@ def test_a_slow_gateway_that_answers_in_the_middle_of_a_poll_is_not_offline(
         assert review_statuses(session, later, NOW, {gateway_id: later - timedelta(seconds=3)}) == []
         (change,) = review_statuses(session, later, NOW)
     assert (change.current, change.reason) == (Status.OFFLINE, "no poll has brought anything lately")
+
+
+def test_a_gateway_that_was_never_reached_is_one_event_with_its_reason(database: Database, gateway_id: int) -> None:
+    failed = replace(poll(gateway_id, 0, Outcome.FAILED), error="the name north.plant does not resolve")
+    for second in range(6):
+        store_all(database, replace(failed, started_at=NOW + timedelta(seconds=second)))
+    with database.read() as session:
+        told = [event for event in newest_events(session, 20) if event.text.startswith("never seen")]
+    assert [(event.gateway_id, event.reason) for event in told] == [(gateway_id, failed.error)]

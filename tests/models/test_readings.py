@@ -227,3 +227,11 @@ def test_whatever_is_stored_and_settled_is_there_once(database: Database, moves:
             put(database, *(good(point, second, value) for point, second, value in what))
             truth |= {(point, float(second)): float(value) for point, second, value in what}
     assert stored(database) == [(*key, value) for key, value in sorted(truth.items())]
+
+
+def test_a_latest_reading_from_a_day_to_come_gives_way_to_what_is_true(database: Database) -> None:
+    now_s = datetime.now(UTC).timestamp() - NOON_MS / 1000
+    put(database, good(1, now_s + 365 * 86_400, 7.0), good(2, now_s + 60, 7.0))
+    put(database, good(1, now_s, 1.0), good(2, now_s, 1.0))
+    with database.read() as session:
+        assert [row.value for row in latest(session)] == [1.0, 7.0]  # a minute ahead is no wrong clock

@@ -133,3 +133,24 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SuccessionFailed, match="file/locks"):
         Succession(tmp_path / "file" / "locks", "plant")
+
+
+def test_an_orphan_is_dismissed_and_nobody_is_waited_for_when_there_is_none(tmp_path: Path) -> None:
+    orphan = Succession(tmp_path, "test")
+    serves, left = threading.Event(), threading.Event()
+
+    def serve_until_wanted() -> None:
+        orphan.acquire(lambda: False)
+        serves.set()
+        while not orphan.is_wanted():
+            sleep(0.01)
+        orphan.release()
+        left.set()
+
+    threading.Thread(target=serve_until_wanted).start()
+    assert serves.wait(5)
+    Succession(tmp_path, "test").dismiss(5.0)
+    assert left.is_set()
+    began = monotonic()
+    Succession(tmp_path, "test").dismiss(5.0)
+    assert monotonic() - began < 1.0
