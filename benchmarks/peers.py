@@ -166,9 +166,13 @@ async def with_ours(target: Target) -> AsyncPoll:
 
 
 def _ours_as_it_runs(targets: Sequence[Target]) -> Contender:
+    from poller.garbage import collect_rarely, set_apart
     from poller.loop import new_event_loop
 
-    return Asynchronous(targets, with_ours, new_event_loop)
+    collect_rarely()
+    contender = Asynchronous(targets, with_ours, new_event_loop)
+    set_apart()
+    return contender
 
 
 CONTENDERS: dict[str, Callable[[Sequence[Target]], Contender]] = {
