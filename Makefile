@@ -28,7 +28,7 @@ format: $(VENV)/development
 	$(BIN)/ruff format .
 
 bench: $(VENV)/development $(VENV)/debian
-	for script in first_light store polling soak; do $(BIN)/python benchmarks/$$script.py --quick || exit 1; done
+	for script in first_light store polling soak fan_out latency browser_soak; do $(BIN)/python benchmarks/$$script.py --quick || exit 1; done
 
 # A hundred thousand polls of gateways that misbehave; about two minutes.
 soak: $(VENV)/development
@@ -55,6 +55,9 @@ $(VENV)/debian: Makefile | $(VENV)/bin/python
 	command -v chromium >/dev/null && command -v chromedriver >/dev/null || missing="$$missing chromium chromium-driver"; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	$(BIN)/python -c 'import ctypes; ctypes.CDLL("libmodbus.so.5")' 2>/dev/null || missing="$$missing libmodbus5"; \
+	command -v faketime >/dev/null || missing="$$missing faketime"; \
+	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
+	PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$$missing nginx"; \
 	command -v node >/dev/null && command -v npm >/dev/null || missing="$$missing nodejs npm"; \
 	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -63,7 +66,7 @@ $(VENV)/debian: Makefile | $(VENV)/bin/python
 	else echo "The tests need: sudo apt-get install$$missing"; exit 1; fi
 	@touch $@
 
-# A Modbus server of another make, for the tests of interoperability.
+# Programs of other makes, for the tests of interoperability: a Modbus server, clients of the Pusher protocol.
 $(VENV)/npm: $(SERVERS)/package-lock.json $(VENV)/debian
 	@echo "Installing what the tests need of npm (once)..."
 	@npm ci --prefix $(SERVERS) --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error

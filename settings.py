@@ -1,5 +1,8 @@
 """Every setting of the program: one typed field each, with its unit in the name, a help text and a loud check."""
 
+import hashlib
+import hmac
+import ipaddress
 import json
 import logging
 import os
@@ -9,20 +12,35 @@ import time
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "MONITOR_"
+BROKERS = ("memory", "redis", "rediss", "unix", "postgresql")
 
 
 class BadSettings(Exception):
     """A setting is wrong; the message names it and the remedy."""
+
+
+class PusherApp(NamedTuple):
+    """What a client of the Pusher protocol must know; the secret is for servers only."""
+
+    id: str
+    key: str
+    secret: str
+
+
+def _as_known(name: str) -> AliasChoices:
+    """A setting known elsewhere by this name keeps it; ours, with the prefix, is good too."""
+    return AliasChoices(name, PREFIX + name)
 
 
 class Settings(BaseSettings):
@@ -87,8 +105,14 @@ class Settings(BaseSettings):
     )
 
     # Real time
-    broker_url: Literal["memory://"] = Field("memory://", description="How events reach the sockets.")
-    frame_window_ms: int = Field(100, ge=10, le=5000, description="At most one frame per client in this window.")
+    broker_url: str = Field(
+        "memory://",
+        description="How events reach the sockets: memory:// (one web process), redis://host:6379/0, "
+        "or postgresql:// (the database itself).",
+    )
+    frame_window_ms: int = Field(
+        100, ge=0, le=5000, description="At most one frame per client in this window; 0: each commit at once."
+    )
     heartbeat_s: float = Field(5.0, gt=0, le=60, description="An idle socket gets a heartbeat this often.")
     ring_events: int = Field(256, ge=1, description="Events kept per channel for a client that comes back.")
     ring_s: float = Field(300.0, gt=0, description="... and for how long.")
@@ -97,6 +121,55 @@ class Settings(BaseSettings):
     max_connections: int = Field(5000, ge=1, description="Sockets open at once.")
     max_connections_per_user: int = Field(100, ge=1, description="Sockets open at once for one user.")
     max_connections_per_address: int = Field(500, ge=1, description="Sockets open at once from one address.")
+
+    socket_failures_per_minute: int = Field(
+        30, ge=1, description="More sockets than this that break or are refused in a minute are an event in the log."
+    )
+    trusted_proxies: list[str] = Field(
+        [],
+        description="Addresses or networks of proxies whose X-Forwarded-For, -Proto and -Host are believed, "
+        'as JSON: ["127.0.0.1", "10.0.0.0/8"].',
+    )
+
+    # Broadcasting by the Pusher Channels protocol, under the names that its clients and servers know
+    broadcast_driver: Literal["hub", "pusher", "log", "null"] = Field(
+        "hub",
+        validation_alias=_as_known("BROADCAST_DRIVER"),
+        description="Where events go: hub (our own sockets), pusher (besides our pages, a Pusher-compatible server), "
+        "log, or null (nowhere; pages poll).",
+    )
+    pusher_app_id: str = Field(
+        "1", pattern=r"^[0-9]{1,18}$", validation_alias=_as_known("PUSHER_APP_ID"), description="Digits only."
+    )
+    pusher_app_key: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        validation_alias=_as_known("PUSHER_APP_KEY"),
+        description="Public key that clients connect with. Unset: made from the secret key.",
+    )
+    pusher_app_secret: SecretStr | None = Field(
+        None,
+        min_length=8,
+        validation_alias=_as_known("PUSHER_APP_SECRET"),
+        description="Signs channel subscriptions and requests of servers. Unset: made from the secret key.",
+    )
+    pusher_host: str | None = Field(
+        None,
+        validation_alias=_as_known("PUSHER_HOST"),
+        description="Host of the Pusher-compatible server that the driver pusher publishes to.",
+    )
+    pusher_port: int | None = Field(
+        None, ge=1, le=65535, validation_alias=_as_known("PUSHER_PORT"), description="Its port; unset: 443 or 80."
+    )
+    pusher_scheme: Literal["http", "https"] = Field(
+        "https", validation_alias=_as_known("PUSHER_SCHEME"), description="Its scheme."
+    )
+    pusher_app_cluster: str = Field(
+        "mt1",
+        pattern=r"^[a-z0-9-]{1,20}$",
+        validation_alias=_as_known("PUSHER_APP_CLUSTER"),
+        description="Cluster of Pusher's own service, used when no host is given.",
+    )
 
     # Simulated plant
     demo_port: int = Field(
@@ -132,6 +205,41 @@ class Settings(BaseSettings):
             raise ValueError(f"{backend}:// is not supported; use sqlite:/// or postgresql+psycopg://")
         return url
 
+    @field_validator("broker_url")
+    @classmethod
+    def _supported_broker(cls, url: str) -> str:
+        scheme = urlsplit(url).scheme.partition("+")[0]
+        if scheme not in BROKERS:
+            raise ValueError(f"{scheme or url}:// is no broker; use memory://, redis://host:6379/0 or postgresql://")
+        return url
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, networks: list[str]) -> list[str]:
+        for network in networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                raise ValueError(f"{error}; use an address like 127.0.0.1 or a network like 10.0.0.0/8") from error
+        return networks
+
+    @property
+    def has_sockets(self) -> bool:
+        """Whether events come to sockets at all; else pages poll."""
+        return self.broadcast_driver in ("hub", "pusher")
+
+    def pusher_app(self) -> PusherApp:
+        """The credentials of the Pusher protocol: as set, or made from the secret key, which all processes share."""
+        secret = self.pusher_app_secret
+        return PusherApp(
+            self.pusher_app_id,
+            self.pusher_app_key or self._derived("pusher app key")[:20],
+            secret.get_secret_value() if secret is not None else self._derived("pusher app secret")[:40],
+        )
+
+    def _derived(self, purpose: str) -> str:
+        return hmac.new(self.session_key().encode(), purpose.encode(), hashlib.sha256).hexdigest()
+
     def session_key(self) -> str:
         """The secret that signs sessions: the setting, or one made once and kept in the data folder (mode 0600)."""
         if self.secret_key is not None:
@@ -154,9 +262,10 @@ class Settings(BaseSettings):
     def environment(self) -> dict[str, str]:
         """The settings as environment variables, for a child process."""
         values = self.model_dump(mode="json", exclude_none=True) | {"secret_key": self.session_key()}
+        if self.pusher_app_secret is not None:
+            values["pusher_app_secret"] = self.pusher_app_secret.get_secret_value()
         return {
-            PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)
-            for name, value in values.items()
+            _name_of(name): value if isinstance(value, str) else json.dumps(value) for name, value in values.items()
         }
 
     def start_logging(self) -> None:
@@ -188,8 +297,15 @@ def _write_once(path: Path, text: str) -> None:
             os.link(file.name, path)
 
 
+def _name_of(field_name: str) -> str:
+    """The name of a setting in the environment."""
+    alias = Settings.model_fields[field_name].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else PREFIX + field_name.upper()
+
+
 def _names() -> set[str]:
-    return {PREFIX + name.upper() for name in Settings.model_fields}
+    """What a setting may be called: those known elsewhere by another name have two."""
+    return {known for name in Settings.model_fields for known in (_name_of(name), PREFIX + name.upper())}
 
 
 def _refuse_unknown_names() -> None:
@@ -208,10 +324,27 @@ def _refuse_unknown_names() -> None:
 def _explain(error: ValidationError) -> str:
     """The first complaint of pydantic as one line for a person."""
     first = error.errors()[0]
-    name = str(first["loc"][0]).upper().removeprefix(PREFIX)
+    field_name = str(first["loc"][0]).upper()
+    name = field_name if field_name in _names() else PREFIX + field_name.removeprefix(PREFIX)
     message = first["msg"].removeprefix("Value error, ")
     shown = "" if "SECRET" in name or "URL" in name else f" (it is {first['input']!r})"
-    return f"{PREFIX}{name}: {message}{shown}"
+    return f"{name}: {message}{shown}"
+
+
+def pusher_example(settings: Settings) -> str:
+    """What a client or a server that speaks the Pusher protocol with us has to be told, as lines of its `.env`."""
+    app = settings.pusher_app()
+    host = settings.web_host if settings.web_host not in ("0.0.0.0", "::") else "localhost"  # noqa: S104
+    values = {
+        "APP_ID": app.id,
+        "APP_KEY": app.key,
+        "APP_SECRET": app.secret,
+        "HOST": host,
+        "PORT": settings.web_port,
+        "SCHEME": "http",
+        "APP_CLUSTER": settings.pusher_app_cluster,
+    }
+    return "".join(f"PUSHER_{name}={value}\n" for name, value in values.items())
 
 
 def env_example() -> str:
@@ -219,5 +352,5 @@ def env_example() -> str:
     lines = ["# Settings. Copy to .env and uncomment what you change. Made by: python app.py settings --example", ""]
     for name, field in Settings.model_fields.items():
         default = "" if field.default is None else field.default
-        lines += [f"# {field.description}", f"#{PREFIX}{name.upper()}={default}", ""]
+        lines += [f"# {field.description}", f"#{_name_of(name)}={default}", ""]
     return "\n".join(lines)

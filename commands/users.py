@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 import click
 from sqlalchemy.orm import Session
 
+from commands.tokens import gateway_ids
 from commands.units_of_work import unit_of_work
 from models import users
+from models.access import limit_user
 from models.events import EventKind, log_event
 from models.users import BadUser, Role, User
 from settings import Settings
@@ -59,6 +61,29 @@ def link(settings: Settings, name: str) -> None:
     with unit_of_work(settings) as session:
         token = users.make_sign_in_link(session, existing_user(session, name), datetime.now(UTC))
     announce(settings, token)
+
+
+@user.command("limit")
+@click.argument("name")
+@click.option("--gateway", "gateways", multiple=True, help="A gateway that the user may see, and no others; repeat it.")
+@click.option("--all", "sees_all", is_flag=True, help="Let the user see all gateways again.")
+@click.pass_obj
+def limit(settings: Settings, name: str, gateways: tuple[str, ...], sees_all: bool) -> None:
+    """Let a user see some gateways only: on pages, in sockets and in what programs of theirs are told."""
+    if sees_all == bool(gateways):
+        raise click.UsageError("name the gateways (--gateway North --gateway South), or say --all")
+    with unit_of_work(settings) as session:
+        found = existing_user(session, name)
+        limit_user(session, found, gateway_ids(session, gateways))
+        said = "all gateways" if sees_all else ", ".join(gateways)
+        log_event(
+            session,
+            at=datetime.now(UTC),
+            kind=EventKind.USER_CHANGED,
+            user_id=found.id,
+            text=f"{found.name} may see {said}",
+        )
+    click.echo(f"{name} sees {said} from now on.")
 
 
 def announce(settings: Settings, token: str | None, options: str = "") -> None:

@@ -35,6 +35,8 @@ class EventKind(StrEnum):
     SIGNED_IN = "signed in"
     SIGN_IN_FAILED = "sign-in failed"
     USER_CHANGED = "user changed"
+    SOCKETS_FAILING = "sockets failing"
+    SOCKETS_WELL = "sockets well"
 
 
 class Severity(StrEnum):

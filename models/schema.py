@@ -7,6 +7,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from models.database import NAME_ANOTHER, Database, DatabaseUnusable, explained
 
@@ -32,6 +33,14 @@ def is_current(database: Database) -> bool:
     """Whether the schema is exactly this program's. Raises DatabaseUnusable when the database can't be asked."""
     with explained(database), database.engine.connect() as connection:
         return _revision(connection) == ScriptDirectory.from_config(migrations(connection)).get_current_head()
+
+
+def is_usable(database: Database) -> bool:
+    """Whether the database can be asked now and has exactly this program's schema."""
+    try:
+        return is_current(database)
+    except (SQLAlchemyError, DatabaseUnusable):
+        return False
 
 
 def migrations(connection: Connection) -> Config:

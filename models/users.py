@@ -54,6 +54,7 @@ class User(Base):
     link_hash: Mapped[str | None] = mapped_column(String(64))  # SHA-256 of the one-time link's token
     link_expires_at: Mapped[datetime | None] = mapped_column(UtcTime)
     session_version: Mapped[int] = mapped_column(default=1)  # raising it signs the user out everywhere
+    is_limited: Mapped[bool] = mapped_column(default=False)  # to those in user_gateway
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     last_sign_in_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
@@ -71,7 +72,7 @@ class OpenSession(Base):
 
 def create_user(session: Session, name: str, role: Role, now: datetime) -> User:
     """Make a user who can't sign in yet: give a password or a link. Raises BadUser."""
-    name = _checked_name(name)
+    name = checked_name(name)
     if find_user(session, name) is not None:
         raise BadUser(f"a user named {name!r} exists already; choose another name")
     user = User(name=name, folded_name=fold(name), role=role, session_version=1, created_at=now)
@@ -202,7 +203,8 @@ def _sessions_of(session: Session, user: User) -> Sequence[OpenSession]:
     return session.scalars(select(OpenSession).where(OpenSession.user_id == user.id)).all()
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """The name in its one form; raises BadUser when it can't be one."""
     name = unicodedata.normalize("NFKC", name).strip()
     if len(name) > LONGEST_NAME or not NAME.fullmatch(name):
         raise BadUser(

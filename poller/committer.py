@@ -29,12 +29,16 @@ VERSION = select(ConfigurationVersion.version)
 class Committed:
     """What has been stored: polls that were not yet, without readings of deleted points, and changes of status.
 
-    losses: those that are told now.
+    losses: those that are told now. known: readings of the other polls, which were stored before.
     """
 
     polls: Sequence[Poll]
     changes: Sequence[StatusChange]
     losses: Sequence[Loss]
+    known: int = 0
+
+
+Record = Callable[[Session, Committed], None]
 
 
 class Committer:
@@ -58,11 +62,16 @@ class Committer:
             return _position(session, spool_id)
 
     def commit(
-        self, batch: Sequence[Waiting], spool_id: str, losses_now: Callable[[], Sequence[Loss]] = tuple
+        self,
+        batch: Sequence[Waiting],
+        spool_id: str,
+        losses_now: Callable[[], Sequence[Loss]] = tuple,
+        record: Record = lambda session, committed: None,
     ) -> Committed:
         """Store polls in their order; those that the database knows already are left out.
 
-        losses_now: asked once the database takes something, for until then losses may grow.
+        losses_now: asked once the database takes something, for until then losses may grow. record: called last of all
+        in the transaction.
         """
         with self._database.write() as session:
             done, losses = _position(session, spool_id), losses_now()
@@ -73,9 +82,11 @@ class Committer:
             changes = store_polls(session, [self._noted(poll, draft) for poll in known])
             _tell_losses(session, spool_id, losses)
             _move_position(session, spool_id, done, [waiting.sequence for waiting in batch])
+            committed = Committed(known, changes, losses, _readings(batch) - sum(len(poll.samples) for poll in polls))
+            record(session, committed)
         self._changes.accept(draft)
         self.unknown_readings += sum(len(poll.samples) for poll in polls) - sum(len(poll.samples) for poll in known)
-        return Committed(known, changes, losses)
+        return committed
 
     def _look(self, session: Session, polls: Sequence[Poll]) -> None:
         """See which points there are, and what the watched ones of these polls said last."""
@@ -103,6 +114,10 @@ class Committer:
             return poll
         notes = draft.notes_of(poll, plan, self._zones.get(poll.gateway_id, UTC_ZONE))
         return replace(poll, notes=[*poll.notes, *notes]) if notes else poll
+
+
+def _readings(batch: Sequence[Waiting]) -> int:
+    return sum(len(waiting.poll.samples) for waiting in batch)
 
 
 def _position(session: Session, name: str) -> int:

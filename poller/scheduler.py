@@ -78,7 +78,9 @@ class Poller:
         self._plans = PlanWatch(database)
         self._loaded = loaded
         self._spool = Spool(settings.data_folder, settings.spool_mb)
-        self._writer = Writer(database, broker, self._spool, settings.store_queue_polls, self._plan_of)
+        self._writer = Writer(
+            database, broker, self._spool, settings.store_queue_polls, self._plan_of, settings.broker_url
+        )
         self._writes = PendingWrites(database, self._line_to, clock)
         self._upkeep = Upkeep(database, broker, settings, self._writer, self._heard_at, clock)
         self._polled: dict[int, _Polled] = {}

@@ -6,7 +6,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
+
+from sqlalchemy.orm import Session
 
 from poller.announcements import Announcer
 from poller.arrivals import Arrivals, Waiting
@@ -78,7 +81,7 @@ class Storer:
             pause_s = self._try()
             if pause_s and self._ending.wait(pause_s):
                 break
-        self._announcer.tell_rest()
+        self._tell_rest()
 
     def _has_work(self) -> bool:
         return self._spool.waiting > 0 or (self._keeper.is_failing and self._arrivals.count > 0)
@@ -86,7 +89,7 @@ class Storer:
     def _wait(self) -> bool:
         """Wait for polls, and a moment for more of them; False when it is time to end."""
         if not self._has_work():
-            self._announcer.tell_rest()
+            self._tell_rest()
         self._arrivals.wait_for(lambda: self._has_work() or self._ending.is_set())
         if self._ending.is_set():
             return self._has_work() and monotonic() < self._deadline_s
@@ -176,18 +179,21 @@ class Storer:
         if not polls:
             return
         started_s = monotonic()
-        committed = self._committer.commit(polls, batch.spool_id, self._losses)
+        committed = self._committer.commit(polls, batch.spool_id, self._losses, partial(self._record, batch.is_backlog))
         self.last_commit_ms = (monotonic() - started_s) * 1000
         self._note_stored(batch.spool_id, polls, committed.losses)
-        self._tell(batch, committed)
+        self._announcer.told()
 
-    def _tell(self, batch: Batch, committed: Committed) -> None:
-        """The commit stands, whatever becomes of its announcement."""
-        tell = self._announcer.tell_backlog if batch.is_backlog else self._announcer.tell
+    def _record(self, is_backlog: bool, session: Session, committed: Committed) -> None:
+        polls, changes, known = committed.polls, committed.changes, committed.known
+        self._announcer.record(session, polls, changes, is_backlog=is_backlog, known=known)
+
+    def _tell_rest(self) -> None:
+        """If the database does not let us now, the next commit will."""
         try:
-            tell(committed.polls, committed.changes)
-        except Exception:
-            logger.exception("readings are stored, but could not be published")
+            self._announcer.tell_rest()
+        except Exception as error:
+            logger.debug("database: the end of a backlog is told later (%s)", error)
 
     def _note_stored(self, spool_id: str, polls: Sequence[Waiting], losses: Sequence[Loss]) -> None:
         """The commit stands, whatever the spool's disk says to that."""

@@ -11,6 +11,7 @@ from models.database import Database
 from models.energy import refresh_normal_ranges
 from models.polls import prune_polls, review_statuses
 from models.readings import prune, settle
+from poller.telling import telling_by
 from poller.trigger import PhaseTrigger
 from poller.writer import Writer, status_event
 from realtime.broker import Publisher
@@ -41,7 +42,7 @@ class Upkeep:
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._broker = broker
+        self._telling = telling_by(settings.broker_url, broker, database)
         self._settings = settings
         self._writer = writer
         self._heard_at = heard_at
@@ -69,7 +70,9 @@ class Upkeep:
             return
         with self._database.write() as session:
             changes = review_statuses(session, self._clock(), self._started_at, self._heard_at())
-        self._broker.publish([status_event(change) for change in changes])
+            events = list(map(status_event, changes))
+            self._telling.record(session, events)
+        self._telling.publish(events)
 
     def settle(self) -> None:
         settle(self._database, before=self._clock() - SETTLE_AFTER)

@@ -1,4 +1,4 @@
-"""Stores polls off the polling path: memory, the spool on disk, the database; and publishes after the commit."""
+"""Stores polls off the polling path: memory, the spool on disk, the database; and tells of them once stored."""
 
 from time import monotonic
 from typing import Any
@@ -11,6 +11,7 @@ from poller.committer import Committer
 from poller.keeper import Keeper
 from poller.spool import Spool
 from poller.storer import Storer
+from poller.telling import telling_by
 from realtime.broker import Publisher
 
 __all__ = ["Writer", "status_event"]
@@ -22,15 +23,25 @@ class Writer:
     A keeper moves polls from memory to the spool at once; a storer takes them from there to the database, in order and
     each once, as fast as it can. Above `queue_polls` in memory, or the spool's limit, the oldest are dropped and
     counted.
-    plan_of: the plan of a gateway in force, for the names and units of its points.
+    plan_of: the plan of a gateway in force, for the names and units of its points. broker_url: how events get to the
+    others; what the broker does not need for it remains unused.
     """
 
-    def __init__(self, database: Database, broker: Publisher, spool: Spool, queue_polls: int, plan_of: PlanOf) -> None:
+    def __init__(
+        self,
+        database: Database,
+        broker: Publisher,
+        spool: Spool,
+        queue_polls: int,
+        plan_of: PlanOf,
+        broker_url: str = "memory://",
+    ) -> None:
         self._spool = spool
         self._arrivals = Arrivals(queue_polls)
         self._committer = Committer(database, plan_of)
         self._keeper = Keeper(self._arrivals, spool)
-        self._storer = Storer(self._committer, Announcer(broker, plan_of), self._arrivals, spool, self._keeper)
+        announcer = Announcer(telling_by(broker_url, broker, database), plan_of)
+        self._storer = Storer(self._committer, announcer, self._arrivals, spool, self._keeper)
 
     def start(self) -> None:
         self._keeper.start()

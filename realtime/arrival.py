@@ -3,10 +3,10 @@
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 from realtime.connection import Connection
-from realtime.frames import Frame, notice, now_ms
+from realtime.frames import Frame, Shared, SharedFrame, notice, now_ms
 from realtime.rings import Envelope
 from realtime.roster import Guest
 from realtime.subscriber import Subscriber
@@ -22,7 +22,11 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An upgraded socket and what its client may read. let_go: as for Connection."""
+    """An upgraded socket and what its client may read. let_go: as for Connection.
+
+    door: who serves it; on the Pusher door it asks for its channels itself. turned: the close code and the reason if
+    the Pusher door has found that it may not come in (pages are refused before the upgrade).
+    """
 
     sock: socket.socket
     guest: Guest
@@ -30,6 +34,8 @@ class Arrival:
     resume: Resume | None
     deflate: bool
     let_go: Callable[[], None] | None
+    door: Literal["pages", "pusher"] = "pages"
+    turned: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,7 @@ class Welcome:
 
     offsets: where its events will go on from, for each channel. recovered: `missed` is all that it missed;
     otherwise it needs a snapshot, which must be taken after the offsets so that nothing falls between the two.
+    broker_is_up: whether all events reach us; until then a page has to poll.
     """
 
     connection: Connection
@@ -46,14 +53,13 @@ class Welcome:
     offsets: Mapping[str, int]
     recovered: bool
     missed: Sequence[Envelope]
+    broker_is_up: bool
 
 
-def first_frame(
-    welcome: Welcome, *, heartbeat_s: float, snapshot: Mapping[str, Any] | None, refused: Mapping[str, str]
-) -> Frame:
+def first_frame(welcome: Welcome, *, heartbeat_s: float, snapshot: Shared | None, refused: Mapping[str, str]) -> Frame:
     """Hello, then the snapshot or what was missed, then an error for each channel that was refused.
 
-    refused: the reason for each such channel.
+    snapshot: an envelope. refused: the reason for each such channel.
     """
     hello = {
         "epoch": welcome.epoch,
@@ -61,10 +67,10 @@ def first_frame(
         "recovered": welcome.recovered,
         "at": now_ms(),
         "heartbeat_s": heartbeat_s,
+        "broker_is_up": welcome.broker_is_up,
     }
-    envelopes = [notice("hello", hello)]
+    errors = [notice("error", {"message": reason}, channel) for channel, reason in refused.items()]
     if snapshot is not None:
-        envelopes.append(notice("snapshot", snapshot))
-    envelopes += [envelope.text() for envelope in welcome.missed]
-    envelopes += [notice("error", {"message": reason}, channel) for channel, reason in refused.items()]
-    return Frame(envelopes, event_count=len(welcome.missed))
+        return SharedFrame([notice("hello", hello)], snapshot, errors)
+    missed = [envelope.text() for envelope in welcome.missed]
+    return Frame([notice("hello", hello), *missed, *errors], event_count=len(missed))

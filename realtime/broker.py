@@ -4,18 +4,40 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from realtime.events import Event, to_json
+from realtime.events import Event, pack, to_json
 from realtime.mailbox import Mailbox
+from realtime.shared_log import Drafter
 from realtime.sockets import shut_down
+
+if TYPE_CHECKING:
+    from realtime.outbox_broker import Outbox
 
 logger = logging.getLogger(__name__)
 
 CAPACITY_EVENTS = 50_000
+KEEP_S = 300.0
+__all__ = [
+    "CAPACITY_EVENTS",
+    "KEEP_S",
+    "REPORT",
+    "Broker",
+    "Callback",
+    "Drafter",
+    "LinkBroker",
+    "MemoryBroker",
+    "Publisher",
+    "StateChanged",
+    "UnknownBroker",
+    "line_of",
+    "open_broker",
+]
+
 REPORT = "link.report"  # internal: how the publisher's process is, for the one that answers /readyz
 
 Callback = Callable[[Sequence[Event]], None]
+StateChanged = Callable[[bool, str], None]
 
 
 class UnknownBroker(Exception):
@@ -33,22 +55,65 @@ class Publisher(Protocol):
 
 
 class Broker(Publisher, Protocol):
-    """A publisher that others can listen to, each served by a thread of its own."""
+    """A publisher that others can listen to, each served by a thread of its own.
 
-    def subscribe(self, callback: Callback) -> None: ...
+    is_shared: whether other processes publish and listen too; their events come numbered.
+    """
+
+    is_shared: bool
+
+    def subscribe(self, callback: Callback, changed: StateChanged | None = None) -> None:
+        """Hand every event to `callback`.
+
+        changed: told when the broker goes away (False and why) and when it is back and all has been handed on (True).
+        """
+        ...
 
     def close(self) -> None: ...
 
 
-def open_broker(url: str) -> Broker:
-    """The broker of a URL; `memory://` joins the threads of this process. Raises UnknownBroker."""
-    if url != "memory://":
-        raise UnknownBroker(f"no broker for {url!r}; use memory://")
-    return MemoryBroker()
+def open_broker(
+    url: str,
+    *,
+    keep_s: float = KEEP_S,
+    capacity: int = CAPACITY_EVENTS,
+    outbox: "Outbox | None" = None,
+    meanwhile: Callback | None = None,
+) -> Broker:
+    """The broker of a URL; `memory://` joins the threads of this process, the others several processes.
+
+    keep_s: how old the events may be that a process gets when it starts. capacity: of the queue to the others.
+    outbox: the tables of the database, for `postgresql://`. meanwhile: told what this process publishes while Redis is
+    away, under a lock; it must neither block nor raise. Raises UnknownBroker, without a password in its message.
+    """
+    scheme = url.partition(":")[0].partition("+")[0]
+    if url == "memory://":
+        return MemoryBroker(capacity)
+    if scheme == "postgresql" and outbox is not None:
+        from realtime.outbox_broker import open_outbox
+
+        return open_outbox(outbox, keep_s=keep_s, capacity=capacity)
+    if scheme in ("redis", "rediss", "unix"):
+        return _open_redis(url, keep_s, capacity, meanwhile)
+    shown = scheme if scheme != url else url
+    raise UnknownBroker(
+        f"no broker for {shown}://; use memory://, redis://host:6379/0, or postgresql:// with PostgreSQL"
+    )
+
+
+def _open_redis(url: str, keep_s: float, capacity: int, meanwhile: Callback | None) -> Broker:
+    from realtime.redis_broker import open_redis, shown  # not loaded where nobody asks for it
+
+    try:
+        return open_redis(url, keep_s=keep_s, capacity=capacity, meanwhile=meanwhile)
+    except (ValueError, TypeError):
+        raise UnknownBroker(f"{shown(url)} is no address of Redis; use redis://user:password@host:6379/0") from None
 
 
 class MemoryBroker:
     """Events for the threads of this process."""
+
+    is_shared = False
 
     def __init__(self, capacity: int = CAPACITY_EVENTS) -> None:
         self._capacity = capacity
@@ -60,7 +125,7 @@ class MemoryBroker:
         for mailbox in self._mailboxes:
             mailbox.put(events)
 
-    def subscribe(self, callback: Callback) -> None:
+    def subscribe(self, callback: Callback, changed: StateChanged | None = None) -> None:
         self._mailboxes.append(Mailbox(callback, capacity=self._capacity, name="broker"))
 
     def health(self) -> dict[str, Any]:
@@ -159,14 +224,14 @@ class LinkBroker:
 
 
 def line_of(events: Sequence[Event]) -> bytes:
-    """Events as they travel over a link: a JSON array of [name, channels, data] and a newline.
+    """Events as they travel over a link: a JSON array of packed events and a newline.
 
     An event that JSON cannot say is left out and logged; the others must not suffer for it.
     """
     parts = []
     for event in events:
         try:
-            parts.append(to_json([event.name, event.channels, event.data]))
+            parts.append(to_json(pack(event)))
         except (TypeError, ValueError):
             logger.exception("event %s: cannot be written as JSON", event.name)
     return b"[" + b",".join(parts) + b"]\n"

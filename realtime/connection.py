@@ -3,48 +3,27 @@
 import socket
 from collections.abc import Callable
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
-from typing import Protocol
 
 from wsproto.connection import Connection as WireProtocol
 from wsproto.connection import ConnectionType
 from wsproto.events import CloseConnection, Ping
 
 from realtime.close_codes import CloseCode
-from realtime.frames import Frame, agreed_deflate
+from realtime.frames import Frame, close_message
 from realtime.incoming import Incoming
+from realtime.inflate import Inflate
 from realtime.limits import Limits
+from realtime.listener import Doorkeeper, Listener
 from realtime.outgoing import Outgoing
 from realtime.sockets import Broken, is_tls, make_prompt, read, shut_down, write
-
-
-class Listener(Protocol):
-    """What the client is here for; called on the hub thread."""
-
-    def message(self, text: str | None, now: float) -> None:
-        """A text message, or None for one without meaning."""
-
-    def drained(self, now: float) -> None:
-        """Everything queued has been sent."""
-
-    def slow(self, now: float) -> None:
-        """Too much is queued, or for too long."""
-
-    def left(self) -> None:
-        """Nothing can be sent any more."""
-
-
-class Doorkeeper(Protocol):
-    """Keeps count of the connections; each call comes once, on the hub thread."""
-
-    def connection_left(self, connection: "Connection", code: int) -> None: ...
-
-    def connection_gone(self, connection: "Connection") -> None: ...
 
 
 class Connection:
     """A socket after its handshake; only the hub thread may touch it.
 
-    listener: None for one that is turned away.
+    send_now: the socket's own `send`, which returns how many bytes it took; while others queue, or nothing can be sent
+    any more, it takes none. What it does not take is for `queue_rest`.
+    listener: None for one that is turned away. owner: named in the log.
     let_go: for a socket that its request thread closes: called when it may; the socket is shut down by then.
     None: the connection closes the socket itself.
     """
@@ -67,6 +46,9 @@ class Connection:
         "is_gone",
         "listener",
         "moved_at",
+        "opened_at",
+        "owner",
+        "send_now",
     )
 
     def __init__(
@@ -79,8 +61,12 @@ class Connection:
         deflate: bool,
         let_go: Callable[[], None] | None,
         now: float,
+        owner: object = None,
     ) -> None:
         self.listener: Listener | None = None
+        self.owner = owner
+        self.send_now: Callable[[bytes], int] = sock.send
+        self.opened_at = now
         self.deflate = deflate
         self.is_closing = self.is_gone = self._is_half_closed = False
         self.heard_at = self.moved_at = self.close_by = now
@@ -90,7 +76,7 @@ class Connection:
         self._doorkeeper = doorkeeper
         self._limits = limits
         self._let_go = let_go
-        self._protocol = WireProtocol(ConnectionType.SERVER, [agreed_deflate()] if deflate else [])
+        self._protocol = WireProtocol(ConnectionType.SERVER, [Inflate(limits.max_message_bytes)] if deflate else [])
         self._incoming = Incoming(self._protocol, limits)
         self._outgoing = Outgoing()
         make_prompt(sock)
@@ -102,9 +88,11 @@ class Connection:
 
     def send(self, data: bytes, now: float, frame: Frame | None = None) -> None:
         """Send now what the socket takes and queue the rest; `frame` is what take_back() returns for it."""
-        if self.is_closing:
-            return
-        sent = 0 if self._outgoing else self._write(data)
+        if not self.is_closing:
+            self.queue_rest(data, 0 if self._outgoing else self._write(data), now, frame)
+
+    def queue_rest(self, data: bytes, sent: int, now: float, frame: Frame | None = None) -> None:
+        """Queue what is left of `data` after so many bytes were sent."""
         if sent < len(data) and not self.is_gone:
             self._enqueue(memoryview(data)[sent:], frame, is_begun=sent > 0, now=now)
 
@@ -125,16 +113,16 @@ class Connection:
             if now >= self.close_by:
                 self.finish()
             return
-        waited_s = now - self.moved_at if self._outgoing else 0
-        is_slow = waited_s > self._limits.slow_client_s or self.queued_bytes > self._limits.slow_client_bytes
-        if is_slow and self.listener:
-            self.listener.slow(now)
+        if self._outgoing:
+            self._check_queue(now)
         self._check_silence(now)
 
     def close(self, code: int, reason: str, now: float) -> None:
         """Say why and hang up, once; what is queued and not begun is dropped."""
+        if not self.is_closing and self.listener:
+            self.listener.farewell(code, reason, now)
         if not self.is_closing:
-            self._say_goodbye(CloseConnection(code, reason), now)
+            self._say_goodbye(code, reason, close_message(code, reason), now)
 
     def finish(self) -> None:
         """Close the socket, or give it back shut down: nothing more can be written to it, by whomever."""
@@ -142,7 +130,7 @@ class Connection:
             return
         self.is_gone = True
         self._selector.unregister(self._sock)
-        self._leave(CloseCode.ABNORMAL)
+        self._leave(CloseCode.ABNORMAL, "cut", self.heard_at)  # about when it was
         if self._let_go is None:
             self._sock.close()
         else:
@@ -151,19 +139,30 @@ class Connection:
             self._let_go()
         self._doorkeeper.connection_gone(self)
 
-    def _leave(self, code: int) -> None:
+    def _leave(self, code: int, reason: str, now: float) -> None:
         if not self.is_closing:
             self.is_closing = True
-            self._doorkeeper.connection_left(self, code)
+            self.send_now = _take_nothing
+            self._doorkeeper.connection_left(self, code, reason, now)
             if self.listener:
                 self.listener.left()
 
-    def _say_goodbye(self, close: CloseConnection, now: float) -> None:
-        self._leave(close.code)
+    def _say_goodbye(self, code: int, reason: str, data: bytes, now: float) -> None:
+        self._leave(code, reason, now)
         self.close_by = now + self._limits.close_within_s
+        has_queue = bool(self._outgoing)
         self._outgoing.drop_unbegun()
-        self._enqueue(memoryview(self._protocol.send(close)), None, is_begun=False, now=now)
-        self._flush(now)
+        self.queue_rest(data, 0 if has_queue else self._write(data), now)
+        if has_queue:
+            self._flush(now)
+        elif not (self._outgoing or self.is_gone):
+            self._half_close()
+
+    def _check_queue(self, now: float) -> None:
+        waited_s = now - self.moved_at
+        is_slow = waited_s > self._limits.slow_client_s or self.queued_bytes > self._limits.slow_client_bytes
+        if is_slow and self.listener:
+            self.listener.slow(now)
 
     def _check_silence(self, now: float) -> None:
         if self._pinged_at is not None and now - self._pinged_at >= self._limits.pong_within_s:
@@ -175,6 +174,7 @@ class Connection:
     def _enqueue(self, data: memoryview, frame: Frame | None, *, is_begun: bool, now: float) -> None:
         if not self._outgoing:
             self.moved_at = now
+            self.send_now = _take_nothing
             self._selector.modify(self._sock, EVENT_READ | EVENT_WRITE, self)
         # TLS wants what it refused once again, as it was
         self._outgoing.put(data, frame, is_begun=is_begun or is_tls(self._sock))
@@ -185,11 +185,18 @@ class Connection:
         if self._outgoing or self.is_gone:
             return
         self._selector.modify(self._sock, EVENT_READ, self)
-        if self.is_closing and not self._is_half_closed:
-            self._is_half_closed = True  # and read on: bytes left unread would turn the end into a reset
+        if self.is_closing:
+            self._half_close()
+        else:
+            self.send_now = self._sock.send
+            if self.listener:
+                self.listener.drained(now)
+
+    def _half_close(self) -> None:
+        """Say no more, but read on: bytes left unread would turn the end into a reset."""
+        if not self._is_half_closed:
+            self._is_half_closed = True
             shut_down(self._sock, socket.SHUT_WR)
-        elif self.listener and not self.is_closing:
-            self.listener.drained(now)
 
     def _write(self, data: bytes | memoryview) -> int:
         """How many bytes the socket took; a broken one takes none and is finished."""
@@ -214,10 +221,14 @@ class Connection:
     def _take(self, data: bytes, now: float) -> None:
         for taken in self._incoming.take(data, now):
             if isinstance(taken, CloseConnection):
-                self._say_goodbye(taken, now)
+                self._say_goodbye(taken.code, taken.reason or "", self._protocol.send(taken), now)
             elif isinstance(taken, bytes):
                 self.send(taken, now)
             elif self.listener:
                 self.listener.message(taken, now)
             if self.is_closing:
                 return
+
+
+def _take_nothing(_: bytes) -> int:
+    return 0

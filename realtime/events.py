@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -21,17 +21,57 @@ _GATEWAY = re.compile(r"gateway\.([1-9][0-9]{0,17})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
+class Numbering:
+    """Where an event stands among those of its channels, as a broker that several processes share has counted them.
+
+    offsets: for each channel of the event. serial: the same whenever the same event comes again, and of no other.
+    """
+
+    epoch: str
+    offsets: tuple[int, ...]
+    serial: str
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened and the channels whose readers are told; `data` is JSON-like."""
+    """Something that happened and the channels whose readers are told; `data` is JSON-like.
+
+    A str as data was published by another program over the Pusher protocol: it is passed on as it is, to clients of
+    that protocol only, so that nothing but what was measured ever gets into our pages.
+    except_socket: the Pusher socket that is not told, since it said so itself. sender: the id of the user who did.
+    numbering: None until a shared broker has numbered the event; with memory:// the hub does.
+    An event without channels is a word from hub to hub, named `hub.*`, or `events.lost`.
+    """
 
     name: str
     channels: tuple[str, ...]
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] | str
+    except_socket: str | None = None
+    sender: str | None = None
+    numbering: Numbering | None = None
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether another program published it."""
+        return isinstance(self.data, str)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The data of an event of our own."""
+        return {} if isinstance(self.data, str) else self.data
 
     @property
     def merge_key(self) -> Hashable:
         """Events of one channel with the same key may be merged, the newest wins; None: never merged."""
-        return self.data["reading"]["data_point_id"] if self.name == READING_NEW else None
+        if self.name != READING_NEW or self.is_foreign:
+            return None
+        key: Hashable = self.facts["reading"]["data_point_id"]
+        return key
+
+    @property
+    def gateway_id(self) -> int | None:
+        """Whose event it is; None: no gateway's, or not known."""
+        return next((found for channel in self.channels if (found := gateway_of(channel)) is not None), None)
 
 
 def gateway_channel(gateway_id: int) -> str:
@@ -135,6 +175,32 @@ def events_lost(count: int) -> Event:
     return Event(EVENTS_LOST, (), {"count": count})
 
 
+def pack(event: Event) -> list[Any]:
+    """An event as JSON-like data, for its way to another process; `unpack` makes it one again."""
+    rest = {
+        "except_socket": event.except_socket,
+        "sender": event.sender,
+        "numbering": event.numbering and [event.numbering.epoch, event.numbering.offsets, event.numbering.serial],
+    }
+    said = {name: value for name, value in rest.items() if value is not None}
+    return [event.name, event.channels, event.data, *([said] if said else [])]
+
+
+def unpack(packed: Sequence[Any]) -> Event:
+    """Raises ValueError or TypeError for what is no packed event."""
+    name, channels, data, *rest = packed
+    said = rest[0] if rest else {}
+    numbering = said.get("numbering")
+    return Event(
+        name,
+        tuple(channels),
+        data,
+        said.get("except_socket"),
+        said.get("sender"),
+        numbering and Numbering(numbering[0], tuple(numbering[1]), numbering[2]),
+    )
+
+
 def to_json(value: object) -> bytes:
     """JSON; NaN is written as null, and a lone surrogate, which is no valid UTF-8, as its \\u escape.
 
@@ -147,8 +213,24 @@ def to_json(value: object) -> bytes:
 
 
 def from_json(text: bytes | str) -> Any:
-    """The value of a JSON text, lone surrogates included; raises ValueError if it is none."""
+    """The value of a JSON text, lone surrogates included; raises ValueError if it is none, or nested too deep."""
     try:
         return orjson.loads(text)
     except ValueError:
-        return json.loads(text)
+        pass
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _refuse_constant(name: str) -> float:
+    """Python's own reader takes NaN and Infinity for numbers, which JSON does not know."""
+    raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text} is out of range")
+    return number

@@ -33,6 +33,7 @@ BAD_KEY = Refusal(400, "The header Sec-WebSocket-Key must be 16 bytes in base64.
 BAD_REQUEST = Refusal(400, "The WebSocket handshake cannot be read.", "malformed")
 NO_CHANNELS = Refusal(400, "Name the channels to read: /ws?channels=readings,gateways.", "channels")
 TOO_MANY_CHANNELS = Refusal(400, "Too many channels for one socket.", "channels")
+NO_DRIVER = Refusal(503, "Live data is switched off here (BROADCAST_DRIVER); pages poll.", "driver")
 NO_HUB = Refusal(503, "Live data is not available now; try again.", "no hub")
 WRONG_SERVER = Refusal(501, "This web server does not hand its sockets out; use gunicorn or Werkzeug.", "server")
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,11 @@ class Health:
     frames: int = 0
     lost: int = 0  # events that never reached the hub
     unwritable: int = 0  # events that JSON cannot say
+    duplicates: int = 0  # events that came again once their broker was back
+    holes: int = 0  # jumps in what a broker has numbered
+    renumbered: int = 0  # times that counting began anew and all sockets had to come back
+    views: int = 1  # sets of gateways that readers are limited to, and the whole plant
+    broker_is_up: bool = True  # as far as the hub was told
     slow_degraded: int = 0
     slow_closed: int = 0
     messages_ignored: int = 0
@@ -53,6 +59,7 @@ class Health:
     rejected_handshakes: Counter[str] = field(default_factory=Counter)
     hub_loop_lag: Timings = field(default_factory=Timings)  # how long a ready socket had to wait
     publish_to_send: Timings = field(default_factory=Timings)  # from publish() to the last socket's send
+    pusher: Mapping[str, Any] = field(default_factory=dict)  # what the desk says of itself
     _rejecting: threading.Lock = field(default_factory=threading.Lock)
 
     def reject(self, reason: str) -> None:
@@ -68,4 +75,5 @@ class Health:
             "rejected_handshakes": dict(self.rejected_handshakes.copy()),
             "hub_loop_lag": self.hub_loop_lag.snapshot(),
             "publish_to_send": self.publish_to_send.snapshot(),
+            "pusher": self.pusher,
         }

@@ -38,7 +38,7 @@ class Incoming:
     def _take(self, event: Event, now: float) -> Iterator[Taken]:
         if isinstance(event, CloseConnection):
             yield event.response()
-        elif self._is_flooding(now):
+        elif _is_whole(event) and self._is_flooding(now):
             yield CloseConnection(CloseCode.FLOOD, "too many messages")
         elif isinstance(event, Ping):
             yield self._protocol.send(event.response())
@@ -47,7 +47,7 @@ class Incoming:
 
     def _collect(self, part: TextMessage | BytesMessage) -> Iterator[Taken]:
         """Put the parts of a message together."""
-        self._parts_bytes += len(part.data)
+        self._parts_bytes += len(part.data.encode() if isinstance(part, TextMessage) else part.data)
         if self._parts_bytes > self._limits.max_message_bytes:
             yield CloseConnection(CloseCode.TOO_BIG, f"more than {self._limits.max_message_bytes} bytes")
             return
@@ -62,3 +62,8 @@ class Incoming:
             self._second, self._this_second = int(now), 0
         self._this_second += 1
         return self._this_second > self._limits.max_messages_per_s
+
+
+def _is_whole(event: Event) -> bool:
+    """Whether a frame ends here; a slow network brings one in many pieces, which are no flood."""
+    return not isinstance(event, TextMessage | BytesMessage) or event.frame_finished

@@ -23,6 +23,8 @@ class Limits:
     pong_within_s: float = 30.0  # after the ping
     close_within_s: float = 1.0  # for the close frame to go out and the other side to hang up
     max_message_bytes: int = 4096  # of a message from a browser; ours has next to nothing to say
+    max_pusher_messages_per_s: int = 500  # a client asks for all its channels at once
+    max_pusher_message_bytes: int = 20_480  # of one over the Pusher protocol: an event of 10 KB, quoted in JSON
     max_messages_per_s: int = 100
     max_channels: int = 64  # one socket may ask for
     max_waiting_batches: int = 10_000  # published and not yet taken up by the hub

@@ -1,14 +1,13 @@
 """A thread with a selector and an inbox: it waits for sockets, for the time and for what others post."""
 
-import contextlib
 import logging
 import selectors
-import socket
 import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
 
+from realtime.bell import Bell
 from realtime.health import Health
 
 logger = logging.getLogger(__name__)
@@ -56,10 +55,7 @@ class Loop:
         self._posting = threading.Lock()
         self._is_open = True
         self._is_awake = False
-        self._ear, self._bell = socket.socketpair()
-        self._ear.setblocking(False)
-        self._bell.setblocking(False)
-        self._selector.register(self._ear, selectors.EVENT_READ, None)
+        self._bell = Bell(selector)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -87,7 +83,7 @@ class Loop:
             self._inbox.append(action)
             if not self._is_awake:
                 self._is_awake = True
-                self._bell.send(b"!")
+                self._bell.ring()
 
     def _run(self) -> None:
         while not self._worker.is_done(time.monotonic()):
@@ -124,8 +120,7 @@ class Loop:
         with self._posting:
             actions, self._inbox = self._inbox, []
             self._is_awake = False
-            with contextlib.suppress(BlockingIOError):
-                self._ear.recv(64)
+            self._bell.hush()
         for action in actions:
             self._attempt(action, now)
 
@@ -143,5 +138,4 @@ class Loop:
         self._run_actions(now)
         self._attempt(self._worker.close, now)
         self._selector.close()
-        self._ear.close()
         self._bell.close()

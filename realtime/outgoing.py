@@ -42,11 +42,11 @@ class Outgoing:
         return total
 
     def take_back(self) -> list[Frame]:
-        """Take out the frames that carry events and are not begun, oldest first."""
+        """Take out the frames that can wait and are not begun, oldest first."""
         taken: list[Frame] = []
         kept: deque[tuple[memoryview, Frame | None]] = deque()
         for position, (data, frame) in enumerate(self._entries):
-            if frame is None or not frame.waiting or (position == 0 and self._head_is_begun):
+            if frame is None or not frame.can_wait or (position == 0 and self._head_is_begun):
                 kept.append((data, frame))
             else:
                 taken.append(frame)

@@ -1,6 +1,7 @@
 """Serves the web application: gunicorn's threads where it runs, Werkzeug elsewhere and for development."""
 
 import errno
+import logging
 import os
 import signal
 import socket
@@ -13,6 +14,10 @@ from werkzeug.serving import is_running_from_reloader, make_server, run_simple
 
 from settings import Settings
 
+logger = logging.getLogger(__name__)
+
+OTHER_FILES = 200  # besides sockets: the database, the log, requests under way
+BACKLOG = 4096  # after a restart all browsers come back at once; the system may allow fewer (net.core.somaxconn)
 GRACE_S = 4  # a worker that is killed has not told the poller to end, which then goes on for a while
 
 
@@ -41,7 +46,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise CannotListen(_reason(error, host, port)) from error
-    listener.listen(128)
+    listener.listen(BACKLOG)
     return listener
 
 
@@ -58,6 +63,7 @@ def serve(settings: Settings, make: Callable[[], Monitor], listener: socket.sock
 
     ended: called last of all, by the process that was started: a worker that was killed has not told its children.
     """
+    allow_files(settings.max_connections + OTHER_FILES)
     try:
         from gunicorn.app.base import BaseApplication
     except ImportError:  # no fork on this system
@@ -94,6 +100,19 @@ def serve(settings: Settings, make: Callable[[], Monitor], listener: socket.sock
         _leave(end.code)
 
 
+def allow_files(count: int) -> None:
+    """Let this process open so many files, for each socket is one; where the system forbids it, say so."""
+    try:
+        import resource
+    except ImportError:  # no such limit on this system
+        return
+    soft, hard = (sys.maxsize if limit < 0 else limit for limit in resource.getrlimit(resource.RLIMIT_NOFILE))
+    if soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    if hard < count:
+        logger.warning("sockets: the system allows %d open files, raise the limit (LimitNOFILE) to %d", hard, count)
+
+
 def _leave(code: object = 0) -> NoReturn:
     """End this process now: all is closed, and taking down a large interpreter would be most of the wait."""
     sys.stdout.flush()
@@ -115,6 +134,7 @@ def _gunicorn_options(settings: Settings, listener: socket.socket, worker_exit: 
         "control_socket_disable": True,
         "proc_name": "monitor",
         "when_ready": _end_on_hangup,
+        "forwarded_allow_ips": "",  # nobody's X-Forwarded headers; realtime.proxies knows whom to believe
         "worker_exit": worker_exit,
     }
 

@@ -10,8 +10,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
+import models.api_tokens
 import models.events
 import models.gateways
+import models.outbox
 import models.polls
 import models.reading_tables
 import models.users

@@ -48,7 +48,7 @@ class Recorder:
 
     def readings(self) -> list[tuple[int, int]]:
         """Point and time of what was told."""
-        told = [event.data["reading"]["id"] for event in self.events if event.name == "reading.new"]
+        told = [event.facts["reading"]["id"] for event in self.events if event.name == "reading.new"]
         return [(int(point), int(at_ms)) for point, at_ms in (one.split("-") for one in told)]
 
 

@@ -41,7 +41,7 @@ class Recorder:
         for event in events:
             self.events.append(event)
             if event.name == "reading.new":
-                point, read_at_ms = map(int, event.data["reading"]["id"].split("-"))
+                point, read_at_ms = map(int, event.facts["reading"]["id"].split("-"))
                 if not any(p == point and at >= read_at_ms for p, at in stored):
                     self.published_unstored.append(event)
 
@@ -50,7 +50,7 @@ class Recorder:
 
     def statuses(self) -> list[str]:
         changes = [event for event in self.events if event.name == "gateway.status-changed"]
-        return [event.data["status_change"]["current"] for event in changes]
+        return [event.facts["status_change"]["current"] for event in changes]
 
 
 @contextmanager

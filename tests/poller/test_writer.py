@@ -96,7 +96,7 @@ def test_polls_are_stored_and_published_once_and_in_order(
         until(lambda: not writer.is_behind)
     assert stored_numbers(database) == list(range(300)) and counted(database) == (300, 300)
     assert recorder.readings() == [(s.data_point_id, s.read_at_ms) for poll in polls for s in poll.samples]
-    assert [e.data["status_change"]["current"] for e in recorder.events if e.name != "reading.new"] == ["online"]
+    assert [e.facts["status_change"]["current"] for e in recorder.events if e.name != "reading.new"] == ["online"]
     assert sqlite3.connect(tmp_path / FILE_NAME).execute("SELECT count(*) FROM poll").fetchone() == (0,)
 
 
@@ -105,7 +105,7 @@ def test_a_reading_is_published_with_its_label_unit_and_device(
 ) -> None:
     with writing(database, tmp_path, recorder) as writer:
         writer.put(made_poll(plan, 0, energy_import=12.5, operator="LMT"))
-    told = {event.data["reading"]["data_point"]["label"]: event.data["reading"] for event in recorder.events[:-1]}
+    told = {event.facts["reading"]["data_point"]["label"]: event.facts["reading"] for event in recorder.events[:-1]}
     assert told["Operator"]["scaled_value"] == "LMT"
     energy = next(point for point in plan.points.values() if point.key == "energy_import")
     assert told[energy.label]["scaled_value"] == 12.5
@@ -161,7 +161,7 @@ def test_a_backlog_is_published_in_short_with_the_word_that_some_was_left_out(
         until(lambda: not writer.is_behind)
     newest = {(point, to_ms(NOON) + (count - 1) * 1000) for point in plan.points} - set(_texts(plan, count - 1))
     assert newest <= set(recorder.readings())
-    left_out = sum(event.data["count"] for event in recorder.events if event.name == "events.lost")
+    left_out = sum(event.facts["count"] for event in recorder.events if event.name == "events.lost")
     assert left_out + len(recorder.readings()) == count * len(newest) and len(recorder.readings()) < count
     for batch in recorder.batches:
         names = [event.name for event in batch]

@@ -19,6 +19,7 @@ from flask import Flask, request
 from werkzeug.serving import make_server
 
 from realtime.events import Event, reading_new, to_json
+from realtime.history_routes import register_history
 from realtime.hub import Hub
 from realtime.limits import Limits
 from realtime.roster import Identity
@@ -57,12 +58,13 @@ def status_change(number: int, *, gateway: int = 3) -> Event:
 
 
 def identify() -> Identity | None:
-    """Whoever the cookie says: `user=ada` or `user=ada/second-session`."""
-    user, _, session = request.cookies.get("user", "").partition("/")
-    return Identity(user, session or f"{user}-first", user) if user else None
+    """Whoever the cookie says: `user=ada`, `user=ada/second-session`, or `user=ada//3+4` for two gateways only."""
+    user, session, limits = (request.cookies.get("user", "") + "//").split("/")[:3]
+    gateways = frozenset(map(int, limits.split("+"))) if limits else None
+    return Identity(user, session or f"{user}-first", user, gateways) if user else None
 
 
-def make_application(hub: Hub, snapshot: Any = None) -> Flask:
+def make_application(hub: Hub, snapshot: Any = None, *, is_open: bool = True) -> Flask:
     """`/ws`, and doors for the tests of a server in another process."""
     server = Flask(__name__)
     register_socket(
@@ -70,9 +72,11 @@ def make_application(hub: Hub, snapshot: Any = None) -> Flask:
         hub,
         identify=identify,
         authorize=lambda _, channel: channel != FORBIDDEN,
-        snapshot=snapshot or (lambda identity: {"for": identity.name}),
+        snapshot=snapshot or (lambda identity: {"gateways": sorted(identity.gateways or ())}),
         trusted_origins=[TRUSTED_ORIGIN + "/"],
+        is_open=is_open,
     )
+    register_history(server, hub, identify=identify)
 
     @server.post("/publish")
     def publish() -> str:

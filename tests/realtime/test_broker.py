@@ -36,11 +36,11 @@ class Reader:
 
     def wait_until(self, condition: Callable[[list[Event]], bool]) -> list[Event]:
         with self._changed:
-            assert self._changed.wait_for(lambda: condition(self.events), 5), f"got {len(self.events)} events"
+            assert self._changed.wait_for(lambda: condition(self.events), 20), f"got {len(self.events)} events"
         return self.events
 
     def numbers(self) -> list[int]:
-        return [each.data["number"] for each in self.events if "number" in each.data]
+        return [each.facts["number"] for each in self.events if "number" in each.facts]
 
 
 class TwoEnds:
@@ -140,7 +140,7 @@ def test_a_link_that_is_not_read_never_blocks_and_counts_what_it_drops(join: Cal
     assert dropped > 0
     ends.pump.start()
     ends.reader.wait_until(lambda events: events[-1:] == [event(19_999)])
-    lost = [each.data["count"] for each in ends.reader.events if each.name == "events.lost"]
+    lost = [each.facts["count"] for each in ends.reader.events if each.name == "events.lost"]
     assert sum(lost) == dropped == 20_000 - len(ends.reader.numbers())
     assert ends.reader.numbers() == sorted(ends.reader.numbers())
 

@@ -136,3 +136,13 @@ def test_only_readings_may_be_merged() -> None:
     status = Event("gateway.status-changed", ("gateways",), {})
     assert status.merge_key is None
     assert Event("reading.new", ("readings",), {"reading": {"data_point_id": 7}}).merge_key == 7
+
+
+@pytest.mark.parametrize("text", ["[NaN]", '{"a": Infinity}', "[-Infinity]", "[1e400]", "[" * 100_000, "", "{", "\x00"])
+def test_what_is_no_json_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError):  # whichever of the readers complains
+        from_json(text)
+
+
+def test_large_numbers_and_lone_surrogates_are_read() -> None:
+    assert from_json('[123456789012345678901234567890, "\\ud800"]') == [123456789012345678901234567890, "\ud800"]

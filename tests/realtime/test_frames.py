@@ -3,8 +3,12 @@
 import json
 import zlib
 
+import pytest
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import TextMessage
+
 from realtime.events import Event
-from realtime.frames import Batch, Frame, notice
+from realtime.frames import Batch, Frame, Shared, SharedFrame, agreed_deflate, close_message, notice
 from realtime.rings import Rings
 from tests.realtime.station import reading
 
@@ -46,7 +50,7 @@ def test_frames_that_are_merged_again_keep_count() -> None:
         early = Batch()
         for number in range(4):
             early.add(rings.add(reading(number), now=0)[0])
-        late.merge(early.frame().waiting)
+        late.merge(early.frame())
     (only,) = envelopes(late.frame())
     assert only["offset"] == 12 and only["skipped"] == 11
 
@@ -63,3 +67,25 @@ def test_a_frame_is_compressed_once_and_without_memory() -> None:
 def test_a_short_frame_is_not_compressed() -> None:
     frame = Frame([notice("heartbeat", {"at": 1})])
     assert frame.on_the_wire(deflate=True) is frame.on_the_wire(deflate=False)
+
+
+@pytest.mark.parametrize("after", [1, 70_000], ids=["little after it", "much after it"])
+@pytest.mark.parametrize("size", [0, 200, 40_000, 200_000], ids=str)
+@pytest.mark.parametrize("deflate", [False, True], ids=["plain", "compressed"])
+def test_a_shared_envelope_makes_one_message_with_what_is_around_it(size: int, deflate: bool, after: int) -> None:
+    shared = Shared(notice("snapshot", {"points": "x1y2" * (size // 4)}))
+    client = Connection(ConnectionType.CLIENT, [agreed_deflate()] if deflate else [])
+    for number in (1, 2):
+        error = notice("error", {"message": "x" * after})
+        frame = SharedFrame([notice("hello", {"number": number})], shared, [error])
+        assert frame.on_the_wire(deflate=deflate) is frame.on_the_wire(deflate=deflate)
+        client.receive_data(frame.on_the_wire(deflate=deflate))
+        text = "".join(event.data for event in client.events() if isinstance(event, TextMessage))
+        names = [(each["event"], len(each["data"].get("points", ""))) for each in json.loads(text)]
+        assert names == [("hello", 0), ("snapshot", size), ("error", 0)]
+
+
+def test_a_long_reason_to_close_is_cut_to_what_a_control_frame_holds() -> None:
+    message = close_message(4200, "é" * 100)
+    assert message[:4] == b"\x88\x7c\x10\x68"
+    assert message[4:].decode() == "é" * 61

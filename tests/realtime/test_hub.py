@@ -90,6 +90,16 @@ def test_an_idle_page_gets_heartbeats(start: Start) -> None:
         assert abs(page.named("heartbeat")[-1]["data"]["at"] - time.time() * 1000) < 2000
 
 
+def test_a_heartbeat_says_how_far_the_events_have_come(start: Start) -> None:
+    station = start(replace(LIMITS, heartbeat_s=0.05))
+    with Page(station.address) as page:
+        page.wait(lambda page: page.frames)
+        station.publish(reading(1), reading(2, point=2), status_change(1))
+        page.wait(lambda page: any(beat["data"]["offsets"].get("readings") == 2 for beat in page.named("heartbeat")))
+        newest = page.named("heartbeat")[-1]["data"]
+        assert newest["offsets"] == {"readings": 2, "gateways": 1} and newest["broker_is_up"] is True
+
+
 def test_events_take_the_place_of_heartbeats(start: Start) -> None:
     station = start(replace(LIMITS, heartbeat_s=0.15))
     with open_page(station) as page:
@@ -172,16 +182,19 @@ def test_what_happens_while_the_snapshot_is_taken_comes_after_it(start: Start) -
         assert page.gaps() == []
 
 
-def test_a_slow_snapshot_holds_up_nobody_else(start: Start) -> None:
+def test_a_slow_snapshot_holds_up_neither_those_who_are_in_nor_those_who_see_other_gateways(start: Start) -> None:
     may_go_on = threading.Event()
 
     def snapshot(identity: Identity) -> dict[str, Any]:
-        return {"waited": identity.name == "slow" and may_go_on.wait(5)}
+        return {"waited": identity.name == "slow" and may_go_on.wait(20)}
 
     station = start(snapshot=snapshot)
-    with Page(station.address, user="slow") as slow, open_page(station) as page:
-        station.publish(reading(1))
-        page.wait(lambda page: page.readings)
+    with open_page(station) as early, Page(station.address, user="slow") as slow:
+        with open_page(station, user="eve//3") as limited:
+            station.publish(reading(1))
+            early.wait(lambda page: page.readings)
+            limited.wait(lambda page: page.readings)
+        assert slow.frames == []
         may_go_on.set()
         slow.wait(lambda page: page.readings)
 

@@ -54,7 +54,7 @@ def test_a_full_mailbox_drops_the_oldest_and_says_how_many() -> None:
     assert mailbox.dropped == 2 and mailbox.queued == 3
     receiver.may_go_on.set()
     received = receiver.wait_for(5)
-    assert [each.data.get("number") for each in received] == [0, None, 3, 4, 5]
+    assert [each.facts.get("number") for each in received] == [0, None, 3, 4, 5]
     assert received[1].name == "events.lost" and received[1].data == {"count": 2}
     mailbox.close()
 
@@ -63,7 +63,7 @@ def test_a_receiver_that_raises_gets_the_next_events_all_the_same(caplog: pytest
     refused, received = threading.Event(), threading.Event()
 
     def deliver(events: Sequence[Event]) -> None:
-        if events[0].data["number"] == 0:
+        if events[0].facts["number"] == 0:
             refused.set()
             raise ValueError("no zeros")
         received.set()

@@ -1,17 +1,16 @@
 """Coming back: all of the gap once, or a fresh start; never a part, never twice."""
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from realtime.events import events_lost
 from tests.realtime.conftest import LIMITS
 from tests.realtime.page import Page
-from tests.realtime.station import Station, WerkzeugStation, reading, status_change
+from tests.realtime.station import Station, WerkzeugStation, reading, status_change, wait_for
+from tests.realtime.wanderers import Publisher, Wanderer
 
 Start = Callable[..., WerkzeugStation]
 
@@ -34,6 +33,23 @@ def test_all_that_was_missed_is_replayed_in_order_and_unmerged(start: Start) -> 
         names = [envelope["event"] for envelope in page.frames[0]]
         assert names == ["hello"] + ["reading.new", "gateway.status-changed"] * 10
         assert station.health()["resumed"] == 1
+
+
+def test_who_comes_and_what_they_missed_is_logged(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "realtime")
+    station = start(replace(LIMITS, ring_events=16))
+    gone = visit(station)
+    station.publish(reading(1))
+    visit(station, gone.resume_query())
+    station.publish(*(reading(number) for number in range(20)))
+    visit(station, gone.resume_query())
+    expected = [
+        "came, reads readings, gateways",
+        "came back and missed 1, reads readings, gateways",
+        "came back after too long, reads readings, gateways",
+    ]
+    wait_for(lambda: [text.split(": ")[1] for text in caplog.messages if "reads" in text] == expected)
+    assert all(text.startswith("socket of user 'ada' from 127.0.0.1") for text in caplog.messages if "reads" in text)
 
 
 def test_too_long_a_gap_is_not_replayed_in_part(start: Start) -> None:
@@ -110,47 +126,6 @@ def test_lost_events_are_never_passed_over_in_silence(start: Start) -> None:
         assert staying.gaps() == [("readings", 1, 9)]
     with Page(station.address, gone.resume_query()) as page:
         assert page.hello["recovered"] is False
-
-
-class Publisher:
-    """Publishes readings, each of a point of its own so that none is merged, until it is told to stop."""
-
-    def __init__(self, station: Station, pause_s: float) -> None:
-        self.count = 0
-        self._station = station
-        self._pause_s = pause_s
-        self._is_stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._is_stopping.wait(self._pause_s):
-            self.count += 1
-            self._station.publish(reading(self.count, point=self.count))
-
-    def stop(self) -> int:
-        self._is_stopping.set()
-        self._thread.join()
-        return self.count
-
-
-class Wanderer:
-    """A page that is cut off again and again, and always comes back to where it was."""
-
-    def __init__(self, station: Station) -> None:
-        self.points: list[int] = []
-        self.offset = 0
-        self._station = station
-        self._query = "channels=readings"
-
-    def stay(self, until: Callable[[Page], Any]) -> None:
-        with Page(self._station.address, self._query) as page:
-            page.wait(until)
-            first = page.hello
-            assert first["recovered"] is ("epoch" in self._query)
-            assert page.gaps() == []
-            self.points += [each["data_point_id"] for each in page.readings]
-            self.offset, self._query = page.offsets["readings"], page.resume_query()
 
 
 @pytest.mark.parametrize("station", ["werkzeug", "gunicorn"], indirect=True)

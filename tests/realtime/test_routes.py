@@ -75,3 +75,11 @@ def test_the_limits_are_those_of_the_settings(settings: Settings) -> None:
     limits = Limits.of(settings)
     assert limits == Limits()  # the defaults are the same in both places
     assert Limits.of(settings.model_copy(update={"frame_window_ms": 250})).frame_window_s == 0.25
+
+
+def test_a_driver_that_has_no_sockets_is_named(hub: Hub) -> None:
+    client = make_application(hub, is_open=False).test_client()
+    client.set_cookie("user", "ada")
+    answer = client.get("/ws?channels=readings", headers=UPGRADE)
+    assert answer.status_code == 503 and "BROADCAST_DRIVER" in answer.text
+    assert hub.snapshot()["rejected_handshakes"] == {"driver": 1}

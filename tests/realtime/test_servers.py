@@ -30,7 +30,7 @@ def test_a_page_gets_hello_and_snapshot_and_then_events(station: Station) -> Non
         assert page.hello["recovered"] is False
         assert page.hello["heartbeat_s"] == LIMITS.heartbeat_s
         assert [envelope["event"] for envelope in page.frames[0]] == ["hello", "snapshot"]
-        assert page.frames[0][1]["data"] == {"for": "ada"}
+        assert page.frames[0][1]["data"] == {"gateways": []}
         station.publish(reading(7.5))
         page.wait(lambda page: page.readings)
         assert page.readings[0]["scaled_value"] == 7.5

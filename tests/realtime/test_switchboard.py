@@ -2,7 +2,7 @@
 
 import selectors
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -13,8 +13,8 @@ from wsproto.connection import ConnectionType
 from wsproto.events import CloseConnection, TextMessage
 
 from realtime.arrival import Arrival, Resume, Welcome, first_frame
-from realtime.events import Event, from_json
-from realtime.frames import Frame, notice
+from realtime.events import Event, Numbering, events_lost, from_json
+from realtime.frames import Frame, Shared, notice
 from realtime.health import Health
 from realtime.limits import Limits
 from realtime.roster import Guest, Identity
@@ -28,7 +28,9 @@ ADA = Identity("ada", "key", "ada")
 class Viewer:
     """The browser's end of a socket that was handed to the switchboard."""
 
-    def __init__(self, plant: "Plant", *channels: str, now: float, resume: Resume | None = None) -> None:
+    def __init__(
+        self, plant: "Plant", *channels: str, now: float, resume: Resume | None = None, identity: Identity = ADA
+    ) -> None:
         self._plant = plant
         plant.viewers.append(self)
         ours, self.sock = socket.socketpair()
@@ -38,13 +40,14 @@ class Viewer:
         self._text = ""
         self.close_codes: list[int] = []
         reply: Future[Welcome | None] = Future()
-        arrival = Arrival(ours, Guest(ADA, "here", now), channels or ("readings",), resume, False, None)
+        arrival = Arrival(ours, Guest(identity, "here", now), channels or ("readings",), resume, False, None)
         plant.switchboard.join(arrival, reply, now)
         self.welcome = reply.result(0)
 
     def begin(self, now: float, snapshot: dict[str, Any] | None = None) -> "Viewer":
         assert self.welcome is not None
-        first = first_frame(self.welcome, heartbeat_s=5, snapshot=snapshot, refused={})
+        shared = None if snapshot is None else Shared(notice("snapshot", snapshot))
+        first = first_frame(self.welcome, heartbeat_s=5, snapshot=shared, refused={})
         self._plant.switchboard.begin(self.welcome, first, now)
         return self
 
@@ -85,12 +88,17 @@ class Plant:
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.health = Health()
         self.selector = selectors.DefaultSelector()
-        self.switchboard = Switchboard(limits, self.health, self.selector)
+        self.peers: list[Plant] = []
+        self.switchboard = Switchboard(limits, self.health, self.selector, self._outside)
         self.viewers: list[Viewer] = []
 
     def publish(self, *events: Event, now: float) -> None:
         self.switchboard.publish(events, now, now)
         self.switchboard.tick(now)
+
+    def _outside(self, events: Sequence[Event]) -> None:
+        for plant in (self, *self.peers):
+            plant.publish(*events, now=3)
 
     def serve(self, now: float) -> bool:
         """Let every connection send and receive; returns whether any could."""
@@ -323,3 +331,135 @@ def test_feeds_that_nobody_follows_are_forgotten(plant: Plant) -> None:
 
 def test_a_notice_is_an_envelope_without_a_place() -> None:
     assert from_json(notice("hello", {"at": 1})) == {"event": "hello", "channel": "", "offset": 0, "data": {"at": 1}}
+
+
+def numbered(number: int, *, epoch: str = "E", serial: str | None = None, **options: Any) -> Event:
+    numbering = Numbering(epoch, (number, number) if epoch else (), serial or f"n-{number}")
+    return replace(reading(1, point=number, **options), numbering=numbering)
+
+
+def positions(epoch: str = "E", **offsets: int) -> Event:
+    return Event("hub.positions", (), {"epoch": epoch, "offsets": offsets})
+
+
+def test_the_count_of_a_broker_is_told_to_those_who_come(plant: Plant) -> None:
+    plant.publish(positions(readings=41), now=0)
+    viewer = Viewer(plant, now=0).begin(0)
+    assert viewer.welcome is not None and (viewer.welcome.epoch, viewer.welcome.offsets) == ("E", {"readings": 41})
+    plant.publish(replace(reading(1), numbering=Numbering("E", (42, 1), "a")), now=1)
+    assert viewer.frames()[1][0]["offset"] == 42
+    assert plant.health.renumbered == 0
+
+
+def test_an_event_that_comes_again_is_passed_on_once(plant: Plant) -> None:
+    plant.publish(positions(), now=0)
+    viewer = Viewer(plant, now=0).begin(0)
+    for number, event in enumerate([numbered(1), numbered(2, epoch=""), numbered(1), numbered(2), numbered(3)]):
+        plant.publish(event, now=1 + number)
+    assert viewer.points() == [[1], [2], [3]]
+    assert plant.health.duplicates == 2
+
+
+@pytest.mark.parametrize(
+    "astray",
+    [numbered(2, epoch="F"), numbered(1, serial="another"), positions("F"), events_lost(4)],
+    ids=["another epoch", "another event", "positions in another epoch", "lost on the way"],
+)
+def test_when_the_counts_contradict_all_come_back_and_begin_afresh(plant: Plant, astray: Event) -> None:
+    plant.publish(positions(), now=0)
+    viewer = Viewer(plant, now=0).begin(0)
+    limited = Viewer(plant, now=0, identity=Identity("eve", "eve-key", "eve", frozenset({3}))).begin(0)
+    assert viewer.welcome is not None and limited.welcome is not None
+    plant.publish(numbered(1), now=1)
+    plant.publish(astray, now=2)
+    viewer.frames()
+    limited.frames()
+    assert viewer.close_codes == [4200] and limited.close_codes == [4200]
+    assert plant.health.renumbered == 1 and plant.health.unwritable == 0
+    place = Resume(viewer.welcome.epoch, {"readings": 1})
+    returned = Viewer(plant, now=3, resume=place)
+    assert returned.welcome is not None and not returned.welcome.recovered
+    again = Viewer(plant, now=3, identity=Identity("eve", "eve-key", "eve", frozenset({3})))
+    assert again.welcome is not None and again.welcome.epoch != limited.welcome.epoch
+
+
+def test_offsets_that_meant_something_else_are_good_for_nothing_on_any_node(build: Callable[[Limits], Plant]) -> None:
+    """One node told its readers of an event while its broker was away; by then another had the offset on another."""
+    here, there = build(LIMITS), build(LIMITS)
+    here.peers.append(there)
+    for node in (here, there):
+        node.publish(positions(), now=0)
+    reader, other = Viewer(here, now=0).begin(0), Viewer(there, now=0).begin(0)
+    here.publish(numbered(1, epoch="", serial="told here"), now=1)
+    there.publish(numbered(1, serial="told there"), now=1)
+    here.publish(numbered(1, serial="told there"), now=2)
+    reader.frames()
+    other.frames()
+    assert reader.close_codes == other.close_codes == [4200]
+    assert here.switchboard.epoch == there.switchboard.epoch != "E"
+    for node in (here, there):
+        returned = Viewer(node, now=4, resume=Resume("E", {"readings": 1}))
+        assert returned.welcome is not None and not returned.welcome.recovered
+    for node in (here, there):
+        node.publish(numbered(2), now=5)
+    moved = Viewer(here, now=6, resume=Resume(there.switchboard.epoch, {"readings": 1}))
+    assert moved.welcome is not None and moved.welcome.recovered and len(moved.welcome.missed) == 1
+
+
+def test_a_client_can_be_ahead_of_a_node_that_follows_a_broker(plant: Plant) -> None:
+    plant.publish(positions(readings=5), now=0)
+    assert plant.switchboard.is_ahead(Resume("E", {"readings": 6}))
+    assert not plant.switchboard.is_ahead(Resume("E", {"readings": 5}))
+    assert not plant.switchboard.is_ahead(Resume("F", {"readings": 6}))
+
+
+def test_what_other_programs_publish_never_reaches_a_page(plant: Plant) -> None:
+    viewer = Viewer(plant, now=0).begin(0)
+    viewer.frames()
+    plant.publish(Event("reading.new", ("readings",), "{}"), now=1)
+    assert viewer.frames() == [] and plant.switchboard.recall(None, ["readings"], None, 1).offsets == {"readings": 0}
+
+
+def notices(viewer: Viewer, now: float) -> list[dict[str, Any]]:
+    return [each["data"] for frame in viewer.frames(now) for each in frame if each["event"] == "broker"]
+
+
+def test_pages_are_told_when_the_broker_goes_and_comes(plant: Plant) -> None:
+    viewer = Viewer(plant, now=0).begin(0)
+    plant.switchboard.broker_changed(False, "no answer", 1)
+    plant.switchboard.broker_changed(False, "still none", 2)
+    assert notices(viewer, 2) == [{"is_up": False, "reason": "no answer"}]
+    late = Viewer(plant, now=2).begin(2)
+    assert late.frames()[0][0]["data"]["broker_is_up"] is False
+    plant.switchboard.broker_changed(True, "", 3)
+    assert notices(viewer, 3) == notices(late, 3) == [{"is_up": True, "reason": ""}]
+
+
+def test_a_page_that_is_on_its_way_in_is_told_of_the_broker_too(plant: Plant) -> None:
+    held = Viewer(plant, now=0)
+    plant.switchboard.broker_changed(False, "no answer", 1)
+    held.begin(2)
+    plant.switchboard.tick(2.2)
+    assert notices(held, 2.2) == [{"is_up": False, "reason": "no answer"}]
+
+
+def test_a_page_that_is_slow_is_told_the_latest_of_the_broker(build: Callable[[Limits], Plant]) -> None:
+    plant = build(replace(LIMITS, slow_client_bytes=150_000))
+    viewer = Viewer(plant, now=0).begin(0)
+    plant.publish(bulky(1, size=100_000), now=1.0)  # begun
+    plant.switchboard.broker_changed(False, "no answer", 1.1)
+    plant.publish(bulky(2, size=100_000), now=1.3)
+    plant.publish(bulky(3, size=100_000), now=1.5)
+    assert plant.health.slow_degraded == 1
+    plant.switchboard.broker_changed(True, "", 1.6)
+    found = notices(viewer, 1.7)
+    plant.switchboard.tick(1.8)
+    found += notices(viewer, 1.8)
+    assert found[-1] == {"is_up": True, "reason": ""}
+
+
+def test_the_end_of_a_socket_is_logged_with_who_and_why(plant: Plant, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    Viewer(plant, now=0).begin(0)
+    plant.switchboard.end("session", "key", 4009, now=61)
+    assert "socket of user 'ada' from here: closed after 61 s, 4009 session ended" in caplog.text
