@@ -4,7 +4,7 @@ Its scripts lie in `assets/2-app`, one namespace each under `window.monitor`; a 
 the file name is lower, or waits with it until it is called.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +14,12 @@ from dash.development.base_component import Component
 from flask import Flask
 
 from dashboard import catch_up, responses, shell
+from dashboard.browser_reports import register_browser_reports
+from dashboard.health_routes import register_health_routes
 from dashboard.pages import overview
+from dashboard.pages.realtime import RealtimePage
+from dashboard.realtime_health import RealtimeHealth
+from dashboard.roles import is_allowed
 from dashboard.tiles import Backlog
 from models.database import Database
 from settings import Settings
@@ -44,7 +49,7 @@ INDEX = """<!DOCTYPE html>
 
 
 class Page(Protocol):
-    """What a page module offers."""
+    """What a page offers; a page for some roles only names them in ROLES, and its callbacks refuse the others."""
 
     PATH: str
     NAME: str
@@ -57,11 +62,16 @@ PAGES: tuple[Page, ...] = (overview,)
 
 
 def create_dashboard(
-    server: Flask, *, database: Database, settings: Settings, backlog: Callable[[], Backlog] = Backlog
+    server: Flask,
+    *,
+    database: Database,
+    settings: Settings,
+    backlog: Callable[[], Backlog] = Backlog,
+    health: RealtimeHealth | None = None,
 ) -> dash.Dash:
     """Put the dashboard on a server. Several may live in one process: nothing is kept at module level.
 
-    backlog: what the poller has read and the database has not stored.
+    backlog: what the poller has read and the database has not stored. health: of real time; None: it isn't shown.
     """
     app = dash.Dash(
         "dashboard",
@@ -77,26 +87,36 @@ def create_dashboard(
         index_string=INDEX,
     )
     app.enable_dev_tools(debug=False, dev_tools_disable_version_check=True)
-    links = [shell.Link(page.NAME, page.PATH) for page in PAGES]
-    app.layout = lambda: shell.layout(database, links)
+    pages = PAGES if health is None else (*PAGES, RealtimePage(health))
+    app.layout = lambda: shell.layout(database, [shell.Link(page.NAME, page.PATH) for page in pages if _is_open(page)])
     shell.register(app, database)
-    _route(app, database)
-    for page in PAGES:
+    _route(app, database, pages)
+    for page in pages:
         page.register(app, database, backlog)
     catch_up.register(server, database)
+    if health is not None:
+        register_browser_reports(server, health.browsers)
+        register_health_routes(server, health)
     responses.register(server, app.csp_hashes)
     return app
 
 
-def _route(app: dash.Dash, database: Database) -> None:
-    """Show the page of the address."""
-    pages = {page.PATH: page for page in PAGES}
+def _route(app: dash.Dash, database: Database, pages: Sequence[Page]) -> None:
+    """Show the page of the address to those who may open it."""
+    by_path = {page.PATH: page for page in pages}
 
     @app.callback(Output("shell-page", "children"), Input("shell-location", "pathname"))
     def show(path: str | None) -> Component:
-        page = pages.get(path or "/")
-        return _not_found() if page is None else page.layout(database)
+        page = by_path.get(path or "/")
+        if page is None:
+            return _nothing("No such page")
+        return page.layout(database) if _is_open(page) else _nothing("This page is for administrators")
 
 
-def _not_found() -> Component:
-    return html.Div([html.H1("No such page"), html.A("Go to the overview", href="/")], className="m-empty")
+def _is_open(page: Page) -> bool:
+    """Whether whoever is asking may open a page."""
+    return is_allowed(getattr(page, "ROLES", None))
+
+
+def _nothing(title: str) -> Component:
+    return html.Div([html.H1(title), html.A("Go to the overview", href="/")], className="m-empty")

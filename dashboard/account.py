@@ -80,9 +80,10 @@ class AccountPages:
             raise BadUser("the new one was not typed the same twice")
         self._check_old_password(viewer)
         with self.database.write() as session:
-            ended = set_password(session, session.get_one(User, viewer.user_id), new, keep=viewer.session_key)
-            text = f"{viewer.name} has a new password"
-            log_event(session, at=self.clock(), kind=EventKind.USER_CHANGED, text=text, user_id=viewer.user_id)
+            user = session.get_one(User, viewer.user_id)
+            ended = set_password(session, user, new, keep=viewer.session_key)
+            text = f"{user.name} has a new password"
+            log_event(session, at=self.clock(), kind=EventKind.USER_CHANGED, text=text, user_id=user.id)
         return ended
 
     def _check_old_password(self, viewer: Viewer) -> None:
@@ -101,8 +102,8 @@ class AccountPages:
 
 
 def _signed_in() -> Viewer:
-    """Who is asking, behind the guard."""
+    """Who is asking, behind the guard; a program has no account."""
     viewer = current_identity()
-    if viewer is None:
+    if viewer is None or viewer.is_program:
         raise Unauthorized
     return viewer

@@ -37,8 +37,19 @@ def refuse_stranger() -> Response:
     return see_other(url_for("sign_in.form", next=safe_next(quote(request.path) + query)))
 
 
+def refuse_address() -> Response:
+    return _refuse(404, "There is nothing at this address.")
+
+
 def refuse_origin() -> Response:
     return _refuse(403, "This request doesn't come from a page of this site. Open the site itself and try again.")
+
+
+def refuse_for_now(problem: str) -> Response:
+    """Something that we need is away, and will be back."""
+    answer = _refuse(503, problem)
+    answer.headers["Retry-After"] = "5"
+    return answer
 
 
 def refuse_old_page() -> Response:

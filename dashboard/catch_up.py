@@ -2,7 +2,7 @@
 
 import gzip
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -14,8 +14,10 @@ from flask import Flask, Request, Response, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dashboard.viewer import current_sight
+from models.access import Sight, seen
 from models.database import Database, from_ms, to_ms
-from models.gateways import Gateway
+from models.gateways import DataPoint, Gateway
 from models.readings import latest, readings_between
 from realtime.events import iso_time
 
@@ -43,7 +45,7 @@ def register(server: Flask, database: Database) -> None:
 
     @server.get("/live/snapshot")
     def live_snapshot_route() -> Response:
-        return _json(live_snapshot(database))
+        return _json(live_snapshot(database, current_sight()))
 
     @server.get("/live/readings")
     def live_readings_route() -> Response:
@@ -52,30 +54,34 @@ def register(server: Flask, database: Database) -> None:
             question = parse_question(request, now)
         except BadQuestion as error:
             return _json({"error": str(error)}, status=400)
-        return _json(live_readings(database, question, now))
+        return _json(live_readings(database, question, now, current_sight()))
 
 
-def live_snapshot(database: Database) -> dict[str, Any]:
-    """The newest reading of every point and the state of every gateway, for a page that knows nothing yet.
+def live_snapshot(database: Database, sight: Sight = None) -> dict[str, Any]:
+    """The newest reading of every point and the state of every gateway in sight, for a page that knows nothing yet.
 
     readings: [data_point_id, read_at_ms, value or None, quality, text or None].
     """
     at = datetime.now(UTC)
-    with database.read() as session:
+    with seen(database, sight) as session:
+        points = None if sight is None else session.scalars(select(DataPoint.id)).all()
         readings = [
-            (row.data_point_id, row.read_at_ms, row.value, int(row.quality), row.text) for row in latest(session)
+            (row.data_point_id, row.read_at_ms, row.value, int(row.quality), row.text)
+            for row in latest(session, points)
         ]
         return {"at": to_ms(at), "readings": readings, "gateways": gateway_states(session)}
 
 
-def live_readings(database: Database, question: Question, now: datetime) -> dict[str, Any]:
-    """The readings of some points since a time, oldest first, and the state of every gateway.
+def live_readings(database: Database, question: Question, now: datetime, sight: Sight = None) -> dict[str, Any]:
+    """The readings of some points since a time, oldest first, and the state of every gateway, as far as in sight.
 
     readings: [data_point_id, [read_at_ms...], [value or None...], [quality...]]; until: how far they go;
     more: there is more than fits, ask again after `until`. What is read while we look has a later time than `at`,
     or is seen by asking again from a little before it.
     """
-    with database.read() as session:
+    with seen(database, sight) as session:
+        if sight is not None:
+            question = replace(question, point_ids=_in_sight(session, question.point_ids))
         frame, until = _bounded(session, question, now + timedelta(minutes=1))
         return {
             "at": to_ms(now),
@@ -97,6 +103,11 @@ def parse_question(asked: Request, now: datetime) -> Question:
     if len(point_ids) > MOST_POINTS:
         raise BadQuestion(f"at most {MOST_POINTS} points at once, not {len(point_ids)}; ask several times")
     return Question(point_ids, max(after, now - LONGEST_BACK))
+
+
+def _in_sight(session: Session, point_ids: Sequence[int]) -> tuple[int, ...]:
+    """Those of the points that the narrowed session finds."""
+    return tuple(session.scalars(select(DataPoint.id).where(DataPoint.id.in_(point_ids))))
 
 
 def _bounded(session: Session, question: Question, end_at: datetime) -> tuple[pd.DataFrame, datetime]:

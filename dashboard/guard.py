@@ -17,9 +17,13 @@ OPEN_RULES = frozenset(
         "/assets/<path:filename>",
         "/_dash-component-suites/<string:package_name>/<path:fingerprinted_path>",
         "/_favicon.ico",
+        "/app/<path:key>",  # a stranger's socket: only what somebody signs for it is told on it
     }
 )
-DATA_PREFIXES = ("/_", "/live/", "/ws")  # asked for by scripts: a redirect to a page would be taken for data
+# Of the HTTP API for servers: each request is signed with the app's secret.
+SIGNED_PREFIXES = ("/apps/", "/users/<user_id>/terminate_connections")
+# Asked for by scripts and programs: a redirect to a page would be taken for data.
+DATA_PREFIXES = ("/_", "/api/", "/app/", "/apps/", "/broadcasting/", "/live/", "/metrics", "/users/", "/ws")
 
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; font-src 'self'; "
@@ -32,7 +36,18 @@ HEADERS: Mapping[str, str] = {
 
 def is_open(request: Request) -> bool:
     """Does this route answer strangers?"""
-    return request.url_rule is not None and request.url_rule.rule in OPEN_RULES
+    return request.url_rule is not None and (request.url_rule.rule in OPEN_RULES or is_signed(request))
+
+
+def is_signed(request: Request) -> bool:
+    """Is it a route that checks a signature of every request itself?"""
+    return request.url_rule is not None and request.url_rule.rule.startswith(SIGNED_PREFIXES)
+
+
+def is_nowhere(request: Request) -> bool:
+    """Is it a script that would be given the shell of our pages, which is served wherever there is nothing else?"""
+    is_shell = request.url_rule is not None and request.url_rule.rule == "/<path:path>"
+    return is_shell and request.path.startswith(DATA_PREFIXES)
 
 
 def is_page(request: Request) -> bool:

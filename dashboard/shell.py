@@ -15,6 +15,8 @@ from flask_wtf.csrf import generate_csrf
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.plant import Description, describe_plant, find_site
+from dashboard.viewer import current_sight
+from models.access import seen
 from models.database import Database
 from models.gateways import Site, configuration_version
 
@@ -74,7 +76,7 @@ def register(app: Dash, database: Database) -> None:
 
 def _if_changed(database: Database, known: Description | None) -> Any:
     try:
-        with database.read() as session:
+        with seen(database, current_sight()) as session:
             if known is not None and configuration_version(session) == known["version"]:
                 return no_update
             return describe_plant(session, find_site(session), datetime.now(UTC))
@@ -84,7 +86,7 @@ def _if_changed(database: Database, known: Description | None) -> Any:
 
 def _read(database: Database) -> tuple[Site | None, Description | None]:
     try:
-        with database.read() as session:
+        with seen(database, current_sight()) as session:
             site = find_site(session)
             return site, describe_plant(session, site, datetime.now(UTC))
     except SQLAlchemyError:

@@ -13,6 +13,7 @@ from models.events import Severity
 from models.gateways import Status
 from models.link_quality import LinkQuality
 from models.polls import PollSummary
+from realtime.link import LastReport
 
 FULL_COVERAGE = 0.98
 DEMAND_HIGH = 0.9  # of the contract
@@ -117,6 +118,13 @@ class Backlog:
 
     waiting: int = 0
     dropped: int = 0
+
+    @classmethod
+    def of(cls, last_report: LastReport) -> "Backlog":
+        """What the poller says of it: what waits counts where it is more than a round of polls on its way."""
+        values = last_report.report.values if last_report.report is not None else {}
+        waiting = values.get("queued_polls", 0) + values.get("spooled_polls", 0)
+        return cls(waiting if waiting > values.get("gateways", 0) else 0, values.get("dropped_polls", 0))
 
     @property
     def words(self) -> Words:

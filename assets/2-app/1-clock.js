@@ -2,12 +2,14 @@
 window.monitor = window.monitor || {};
 window.monitor.clock = (() => {
   const REMEMBERED_MS = 60000;
+  const SLEPT_MS = 3000;
   const injected = window.monitorTest || {};
   const scale = injected.scale || 1; // below 1 every wait is shorter: a test sees an outage of minutes in seconds
   const random = injected.random || Math.random;
 
   let newest = { lead: -Infinity, sinceMs: 0 };
   let older = -Infinity;
+  let aheadMs = null; // this computer's clock against steady time, when it was last looked at
 
   /* Milliseconds that never jump when somebody sets this computer's clock. */
   function steadyMs() {
@@ -30,9 +32,16 @@ window.monitor.clock = (() => {
     return lead === -Infinity ? Date.now() : steadyMs() + lead;
   }
 
+  /* Has this computer slept since the last call, or its clock been set? Steady time may stand still while it sleeps. */
+  function hasSlept() {
+    const beforeMs = aheadMs;
+    aheadMs = Date.now() - steadyMs();
+    return beforeMs !== null && aheadMs - beforeMs > SLEPT_MS;
+  }
+
   function after(waitMs, action) {
     return setTimeout(action, waitMs * scale);
   }
 
-  return { scale, random, steadyMs, heard, serverMs, after };
+  return { scale, random, steadyMs, heard, serverMs, hasSlept, after };
 })();

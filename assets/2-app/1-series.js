@@ -16,7 +16,7 @@ window.monitor.series = (() => {
       stepMs: Math.max(slowestMs, shortestStepMs),
       patienceMs: LATE_AFTER_PERIODS * slowestMs,
       nextMs: null,
-      restarts: 0,
+      restarts: 0, // grows when cells that may have been drawn are gone or will come again
       times: [],
       sums: [], // null: no member had a value
       counts: [], // members that had one
@@ -36,6 +36,16 @@ window.monitor.series = (() => {
     }
     forget(series, firstMs);
     return added;
+  }
+
+  /* Take back the cells from a time on: readings have come that they lack. They are folded anew. */
+  function reopen(series, fromMs) {
+    let kept = series.times.length;
+    while (kept > 0 && series.times[kept - 1] >= fromMs) kept -= 1;
+    if (kept === series.times.length) return;
+    series.nextMs = series.times[kept];
+    for (const column of [series.times, series.sums, series.counts]) column.length = kept;
+    series.restarts += 1;
   }
 
   /* After a pause longer than the window nothing of the old series is on the chart any more. */
@@ -93,5 +103,5 @@ window.monitor.series = (() => {
     return { times: series.times.slice(fromIndex), whole, partial };
   }
 
-  return { create, advance, sumAt, lines, MISSING_AFTER_PERIODS };
+  return { create, advance, reopen, sumAt, lines, MISSING_AFTER_PERIODS };
 })();

@@ -57,13 +57,20 @@ window.monitor.plant = (() => {
     return { name, series: monitor.series.create(gateways.flatMap((gateway) => gateway.members), WINDOW_MS) };
   }
 
-  /* One reading, whichever way it came. gatewayId is known for points that are not watched too, when an event says it. */
+  /* One reading, whichever way it came; true when a watched point has none of that time yet. gatewayId is known for
+     points that are not watched too, when an event says it. */
   plant.reading = (pointId, atMs, value, quality, gatewayId = plant.gatewayIds.get(pointId)) => {
     const ring = plant.rings.get(pointId);
-    if (ring) ring.add(atMs, typeof value === "number" ? value : null, quality);
+    const isNew = Boolean(ring) && ring.add(atMs, typeof value === "number" ? value : null, quality);
     const gateway = plant.gateways.get(gatewayId);
     if (gateway) gateway.newestReadingMs = Math.max(gateway.newestReadingMs, atMs);
     plant.newestReadingMs = Math.max(plant.newestReadingMs, atMs);
+    return isNew;
+  };
+
+  /* Readings from a time on were not known when the cells after it were folded. */
+  plant.reopen = (fromMs) => {
+    for (const { series } of [...plant.lines, ...plant.gateways.values()]) monitor.series.reopen(series, fromMs);
   };
 
   /* A gateway's state; an answer that was overtaken by a newer change is not taken over. */

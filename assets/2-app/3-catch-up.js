@@ -54,24 +54,26 @@ window.monitor.catchUp = (() => {
   /* Take over all watched points from a time on; what they reach is known once the last answer is in. */
   async function fetchAll(afterMs) {
     const ids = [...monitor.plant.rings.keys()];
-    let reachedMs = Infinity;
+    const found = { reachedMs: Infinity, earliestMs: Infinity, count: 0 };
     for (let start = 0; start === 0 || start < ids.length; start += POINTS_PER_REQUEST) {
-      reachedMs = Math.min(reachedMs, await fetchPoints(ids.slice(start, start + POINTS_PER_REQUEST), afterMs));
+      await fetchPoints(ids.slice(start, start + POINTS_PER_REQUEST), afterMs, found);
     }
-    completeUntilMs = reachedMs;
-    monitor.plant.heard(reachedMs);
+    completeUntilMs = found.reachedMs;
+    monitor.plant.reopen(found.earliestMs);
+    monitor.plant.heard(found.reachedMs);
+    monitor.journal.detail("catch-up", () =>
+      `${found.count} readings that were missing since ${new Date(afterMs).toISOString()}`);
   }
 
-  /* The answers may be cut: each says how far it goes. Returns the server's time of the first. */
-  async function fetchPoints(ids, afterMs) {
+  /* The answers may be cut: each says how far it goes. What is known is known up to the server's time of the first. */
+  async function fetchPoints(ids, afterMs, found) {
     let answer = await fetchJson(`/live/readings?points=${ids.join(",")}&after=${afterMs}`);
-    const reachedMs = answer.at;
-    takeOver(answer);
+    found.reachedMs = Math.min(found.reachedMs, answer.at);
+    takeOver(answer, found);
     while (answer.more) {
       answer = await fetchJson(`/live/readings?points=${ids.join(",")}&after=${answer.until}`);
-      takeOver(answer);
+      takeOver(answer, found);
     }
-    return reachedMs;
   }
 
   async function fetchJson(address) {
@@ -91,9 +93,14 @@ window.monitor.catchUp = (() => {
     }
   }
 
-  function takeOver(answer) {
+  /* Keep what is not known yet, and note how much that is and from when on. */
+  function takeOver(answer, found) {
     for (const [id, times, values, qualities] of answer.readings) {
-      times.forEach((atMs, index) => monitor.plant.reading(id, atMs, values[index], qualities[index]));
+      times.forEach((atMs, index) => {
+        if (!monitor.plant.reading(id, atMs, values[index], qualities[index])) return;
+        found.count += 1;
+        found.earliestMs = Math.min(found.earliestMs, atMs);
+      });
     }
     answer.gateways.forEach(monitor.plant.gatewayState);
   }

@@ -19,6 +19,8 @@ from dashboard.formats import gateway_code
 from dashboard.plant import Description, describe_plant, find_site, line_names
 from dashboard.recent import Recent
 from dashboard.tiles import NO_BACKLOG, Backlog
+from dashboard.viewer import current_sight
+from models.access import Sight, seen
 from models.database import Database
 from models.energy import demand, energy_today
 from models.events import LoggedEvent, newest_events
@@ -62,7 +64,11 @@ def layout(database: Database) -> Component:
 
 def register(app: Dash, database: Database, backlog: Callable[[], Backlog]) -> None:
     """The values that the server computes, every ten seconds and at each change of a gateway's status."""
-    newest = Recent(lambda: _newest(database, backlog()), NEWEST_AGE_S)
+
+    def ask(sight: Sight) -> tuple[dict[str, Any], Sequence[Component]]:
+        return _newest(database, sight, backlog())
+
+    newest = Recent(ask, NEWEST_AGE_S)
 
     @app.callback(
         Output("overview-facts", "data"),
@@ -73,7 +79,7 @@ def register(app: Dash, database: Database, backlog: Callable[[], Backlog]) -> N
     )
     def refresh(_count: int | None, _changes: int | None) -> tuple[Any, Any, Any]:
         try:
-            return *newest(), None
+            return *newest(current_sight()), None
         except SQLAlchemyError as error:
             logger.warning("overview: cannot read the database (%s)", error)
             return no_update, no_update, _unreadable(datetime.now(UTC))
@@ -85,8 +91,8 @@ def register(app: Dash, database: Database, backlog: Callable[[], Backlog]) -> N
     app.clientside_callback(ClientsideFunction("overview", "takeOver"), Input("overview-facts", "data"))
 
 
-def _newest(database: Database, backlog: Backlog) -> tuple[dict[str, Any], Sequence[Component]]:
-    with database.read() as session:
+def _newest(database: Database, sight: Sight, backlog: Backlog) -> tuple[dict[str, Any], Sequence[Component]]:
+    with seen(database, sight) as session:
         return facts(session, datetime.now(UTC), backlog), _events(session)
 
 
@@ -127,7 +133,7 @@ def expected_readings_per_s(session: Session) -> float:
 
 def _description(database: Database) -> Description | None:
     try:
-        with database.read() as session:
+        with seen(database, current_sight()) as session:
             return describe_plant(session, find_site(session), datetime.now(UTC))
     except SQLAlchemyError:
         return None

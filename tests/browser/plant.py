@@ -80,7 +80,12 @@ class Plant:
             store(session, [_sample(point, at_ms) for points in answering.values() for point in points])
             for gateway_id in self._points:
                 session.merge(_poll_row(gateway_id, at_ms, gateway_id in answering))
-        self.publish([_event(gateway, point, at_ms) for gateway, points in answering.items() for point in points])
+        self.publish(self.events(at))
+
+    def events(self, at: datetime) -> list[Event]:
+        """What a poll of each gateway that answers has to tell."""
+        answering = {gateway: points for gateway, points in self._points.items() if gateway not in self.silent}
+        return [_event(gateway, point, to_ms(at)) for gateway, points in answering.items() for point in points]
 
     def change(self, gateway_id: int, current: Status, reason: str, at: datetime | None = None) -> None:
         """A gateway becomes something else: recorded, logged and told."""

@@ -71,7 +71,7 @@ def test_dash_does_not_load_its_own_plotly(calm_screen: Screen) -> None:
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (1440, 900), (1920, 1080)])
 def test_nothing_overflows_to_the_side(calm_screen: Screen, width: int, height: int) -> None:
     calm_screen.page.set_viewport_size({"width": width, "height": height})
-    calm_screen.wait_until(f"document.documentElement.scrollWidth <= {width}", timeout_s=1)
+    calm_screen.wait_until(f"document.documentElement.scrollWidth <= {width}")
     assert calm_screen.ask(SPILLED) == []
 
 
@@ -87,7 +87,7 @@ def test_the_chart_has_a_table_view(calm_screen: Screen) -> None:
     rows = calm_screen.ask("[...document.querySelectorAll('#overview-table tr')].map((row) => row.innerText)")
     before = calm_screen.ask("monitor.chart.drawn.count")
     calm_screen.page.get_by_role("button", name="Table").press("Enter")
-    calm_screen.wait_until(f"monitor.chart.drawn.count > {before}", timeout_s=4)
+    calm_screen.wait_until(f"monitor.chart.drawn.count > {before}")
     assert rows[0].split("\t") == ["Time", "Total", "Body shop", "Presses"]
     assert len(rows) == 16
 
@@ -99,7 +99,7 @@ def test_a_hidden_page_draws_nothing_and_catches_up_when_it_is_shown(calm_screen
     time.sleep(4.5)
     assert calm_screen.ask("monitor.chart.drawn.count") == before
     calm_screen.ask("window.isHidden = false; document.dispatchEvent(new Event('visibilitychange'))")
-    calm_screen.wait_until(f"monitor.chart.drawn.count === {before} + 1", timeout_s=1)
+    calm_screen.wait_until(f"monitor.chart.drawn.count === {before} + 1")
     assert set(calm_screen.ask(STEPS)) == {2000}
 
 
@@ -111,7 +111,7 @@ def test_a_card_shows_the_sum_of_the_newest_samples(running_app: RunningApp, ope
     running_app.plant.read(now)
     power_kw = sum(power_w(point, to_ms(now)) for point in running_app.plant.point_ids(1)) / 1000
     value = f"{card(1)}.querySelector('[data-part=value]').textContent"
-    screen.wait_until(f"{value} === '{power_kw:.1f}'", timeout_s=1.4)
+    screen.wait_until(f"{value} === '{power_kw:.1f}'")
 
 
 def test_values_age_to_stale_by_themselves(running_app: RunningApp, open_screen: OpenScreen) -> None:
@@ -121,7 +121,7 @@ def test_values_age_to_stale_by_themselves(running_app: RunningApp, open_screen:
     time.sleep(0.6)
     total = "document.querySelector('[data-tile=total] [data-part=value]').textContent"
     last = screen.ask(total)
-    screen.wait_until(f"{card(1)}.dataset.state === 'stale'", timeout_s=5)
+    screen.wait_until(f"{card(1)}.dataset.state === 'stale'")
     assert screen.ask(f"{card(1)}.querySelector('[data-part=word]').textContent") == "stale"
     assert "last data" in screen.ask(f"{card(1)}.querySelector('[data-part=note]').textContent")
     screen.wait_until("document.querySelector('[data-tile=total]').dataset.fresh === 'stale'")
@@ -136,11 +136,11 @@ def test_a_silent_gateway_is_said_to_be_offline_and_the_total_to_lack_its_meters
     screen.wait_for_live()
     running_app.plant.silent.add(3)
     running_app.plant.change(3, Status.OFFLINE, "no answer from 10.0.0.3:502 in 5 s")
-    screen.wait_until(f"{card(3)}.dataset.state === 'offline'", timeout_s=3)
+    screen.wait_until(f"{card(3)}.dataset.state === 'offline'")
     text = screen.ask(f"{card(3)}.innerText")
     assert "OFFLINE" in text and "no answer from 10.0.0.3:502" in text and "no reply" in text
     assert screen.ask(f"{card(1)}.dataset.state") == "online"
-    screen.wait_until("document.querySelector('#overview-events').innerText.includes('Online → offline')", timeout_s=5)
+    screen.wait_until("document.querySelector('#overview-events').innerText.includes('Online → offline')")
     screen.wait_until("document.querySelector('[data-tile=gateways] [data-part=note]').textContent === '1 offline'")
     screen.wait_until(f"{GRAPH}.data[1].y.at(-1) !== null")
     assert screen.ask(f"{GRAPH}.data[0].y.at(-1)") is None

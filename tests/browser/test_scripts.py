@@ -86,6 +86,25 @@ def test_a_slow_member_sets_the_step(scripts: Page) -> None:
     assert scripts.evaluate(script) == [2000, 7000]
 
 
+def test_readings_that_come_late_are_folded_in_and_no_cell_comes_twice(scripts: Page) -> None:
+    script = """() => {
+      const rings = [new monitor.rings.Ring(), new monitor.rings.Ring()];
+      const series = monitor.series.create(rings.map((ring) => ({ ring, periodMs: 2000 })), 60000);
+      for (let atMs = 100000; atMs <= 130000; atMs += 2000) rings[0].add(atMs, 5, 0);
+      monitor.series.advance(series, 130000);
+      for (let atMs = 110000; atMs <= 130000; atMs += 2000) rings[1].add(atMs, 7, 0);
+      monitor.series.reopen(series, 110000);
+      monitor.series.advance(series, 130000);
+      monitor.series.reopen(series, 140000);
+      return [series.times, series.sums, series.restarts];
+    }"""
+    times, sums, restarts = scripts.evaluate(script)
+    known = dict(zip(times, sums, strict=True))
+    assert (known[108_000], known[110_000], known[130_000]) == (5.0, 12.0, 12.0)
+    assert times == sorted(set(times))
+    assert restarts == 2, "the first fold, and the second from 110,000 on"
+
+
 def test_a_ring_is_sorted_and_has_each_time_once(scripts: Page) -> None:
     script = """() => {
       const ring = new monitor.rings.Ring();
@@ -109,6 +128,33 @@ def test_the_wait_doubles_up_to_half_a_minute_and_half_of_it_is_chance(scripts: 
     waits = scripts.evaluate("[0, 1, 2, 3, 4, 5, 9].map((failures) => monitor.backOff.waitMs(failures, 0))")
     assert waits == [500, 1000, 2000, 4000, 8000, 15_000, 15_000]
     assert scripts.evaluate("monitor.backOff.waitMs(9, 0.999)") == pytest.approx(30_000, rel=0.001)
+
+
+def test_a_close_code_says_whether_to_come_back(scripts: Page) -> None:
+    wishes = scripts.evaluate("[1006, 1001, 4001, 4009, 4100, 4200, 4201, 4300].map(monitor.backOff.wish)")
+    assert wishes == ["later", "later", "never", "never", "later", "at once", "at once", "later"]
+    waits = scripts.evaluate(
+        "[[0, 4200], [1, 4200], [0, 4100]].map(([n, code]) => monitor.backOff.waitMs(n, 0.5, code))"
+    )
+    assert waits == [250, 1500, 750], "at once only after a connection that brought data"
+
+
+def test_pages_that_lost_their_server_together_do_not_poll_together(scripts: Page) -> None:
+    assert scripts.evaluate("[0, 0.5, 1].map((chance) => monitor.backOff.pollWaitMs(10, chance))") == pytest.approx(
+        [9000, 10_000, 11_000]
+    )
+
+
+def test_a_clock_that_ran_ahead_of_steady_time_tells_of_sleep(scripts: Page) -> None:
+    script = """() => {
+      const now = Date.now;
+      const told = [monitor.clock.hasSlept(), monitor.clock.hasSlept()];
+      Date.now = () => now() + 4000;
+      told.push(monitor.clock.hasSlept(), monitor.clock.hasSlept());
+      Date.now = now;
+      return told.concat(monitor.clock.hasSlept());
+    }"""
+    assert scripts.evaluate(script) == [False, False, True, False, False]
 
 
 def test_polling_slows_down_with_the_failures_of_the_last_hour(scripts: Page) -> None:
