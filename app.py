@@ -1,30 +1,39 @@
 """Where the parts meet: the web application, the server that runs it, and the commands."""
 
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import click
 
 from commands.lazily import Commands
+from commands.roles import Role, check
 from models.device_template import use_folder
 from settings import Settings
 
 if TYPE_CHECKING:  # what serving takes is loaded when it is needed: the other commands begin a second earlier
-    from flask import Flask, Response
+    from flask import Flask
 
-    from dashboard.tiles import Backlog
     from models.database import Database
     from poller.child import Child
     from poller.lifetime import PollerThread
-    from realtime.broker import Broker
+    from realtime.broker import Broker, Publisher
+    from realtime.events import Event
+    from realtime.failure_watch import Failures
     from realtime.hub import Hub
     from realtime.link import LastReport
+    from realtime.pusher.driver import Driver
     from realtime.roster import Identity
+    from realtime.seat import MakeDesk
+    from realtime.standings import Standings
 
 # Commands that a bad template of the user's does not stop: `template` mends it, the others need none.
-WITHOUT_TEMPLATES = ("probe", "read", "settings", "simulator", "template", "user")
+WITHOUT_TEMPLATES = ("probe", "read", "settings", "simulator", "template", "token", "user", "websocket-test")
 COMMANDS = {
     "gateway": "commands.gateways:gateway",
     "point": "commands.values:point_group",
@@ -35,111 +44,185 @@ COMMANDS = {
     "simulator": "commands.plant:simulator",
     "template": "commands.templates:template_group",
     "templates": "commands.templates:list_templates",
+    "token": "commands.tokens:token",
     "user": "commands.users:user",
+    "websocket-test": "commands.websocket_test:websocket_test",
     "write": "commands.values:write",
 }
 ROOT = Path(__file__).resolve().parent
-REPORT_TIMEOUT_S = 10.0
 DISMISS_TIMEOUT_S = 1.5
+BROKER_TIMEOUT_S = 2.0  # then whoever comes is served without it
 
 
-def poller_problem(last_report: "LastReport", now: datetime) -> str | None:
-    """Why polling can't be relied on now; None when it can."""
-    report = last_report.report
-    if report is None:
-        return "the poller has not started yet"
-    age_s = (now - report.received_at).total_seconds()
-    if age_s > REPORT_TIMEOUT_S:
-        return f"the poller has not reported for {age_s:.0f} s"
-    if report.values.get("standby"):
-        return "another poller works on this database; this one stands by"
-    return None if report.values.get("running") else "the poller is starting"
+class Startable(Protocol):
+    """A part with threads of its own; ending it twice is as good as once."""
 
-
-def backlog_of(last_report: "LastReport") -> "Backlog":
-    """What waits to be stored, where it is more than a round of polls on its way."""
-    from dashboard.tiles import Backlog
-
-    values = last_report.report.values if last_report.report is not None else {}
-    waiting = values.get("queued_polls", 0) + values.get("spooled_polls", 0)
-    return Backlog(waiting if waiting > values.get("gateways", 0) else 0, values.get("dropped_polls", 0))
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
 
 
 @dataclass
 class Monitor:
-    """One running program: the web application and what lives beside it."""
+    """One running program: the web application and what lives beside it.
+
+    sockets: what runs only where events come to sockets at all: the hub, and the threads that watch it.
+    """
 
     server: "Flask"
     hub: "Hub"
     broker: "Broker"
+    driver: "Driver"
     database: "Database"
+    sockets: "list[Startable]" = field(default_factory=list)
     companions: "list[Child | PollerThread]" = field(default_factory=list)
 
     def start(self) -> None:
         """Start the threads and children; after a fork, never before."""
-        self.hub.start()
-        for companion in self.companions:
-            companion.start()
+        for part in [*self.sockets, *self.companions]:
+            part.start()
 
     def stop(self) -> None:
         """End everything; the companions end side by side."""
         for companion in self.companions:
             companion.ask_to_end()
-        self.hub.stop()
+        for part in reversed(self.sockets):
+            part.stop()
         for companion in self.companions:
             companion.stop()
         self.abandon()
 
     def abandon(self) -> None:
         """Close our own side only: the children go on for a successor."""
-        self.hub.stop()
+        for part in reversed(self.sockets):
+            part.stop()
+        self.driver.close()
+        self.broker.close()
         self.database.close()
 
 
-def create_app(settings: Settings, *, in_process: bool = False, demo: bool = False) -> Monitor:
+def create_app(settings: Settings, *, role: Role = "all", in_process: bool = False, demo: bool = False) -> Monitor:
     """Join the parts of one web process; nothing runs before `Monitor.start`.
 
     in_process: poll in a thread of this process instead of a child.
     """
     from flask import Flask
 
-    from dashboard import create_dashboard
+    from commands.brokers import open_driver_beside, open_events
     from dashboard.auth import register_auth
-    from dashboard.catch_up import live_snapshot
+    from dashboard.database_away import register_database_away
     from models.database import Database
-    from poller.child import poller_child, simulator_child
-    from poller.lifetime import PollerThread
-    from realtime.broker import open_broker
     from realtime.hub import Hub
     from realtime.limits import Limits
-    from realtime.link import LastReport, pump
-    from realtime.routes import register_socket
+    from realtime.link import LastReport
+    from realtime.proxies import behind
+    from realtime.short_cut import ShortCut
 
     server = Flask("monitor", root_path=str(ROOT / "dashboard"), static_folder=None)
+    server.wsgi_app = behind(server.wsgi_app, settings.trusted_proxies)  # type: ignore[assignment, method-assign]
     database = Database(settings.database_url)
-    broker = open_broker(settings.broker_url)
-    hub = Hub(Limits.of(settings))
-    broker.subscribe(hub.publish)
-    last_report = LastReport()
-    register_auth(server, database=database, settings=settings, session_closed=hub.close_session)
-    register_socket(
+    broker = open_events(settings, database)
+    hub = Hub(Limits.of(settings), _desk(settings, broker))
+    hub.outside = broker.publish
+    monitor = Monitor(server, hub, broker, open_driver_beside(settings, broker), database)
+    short_cut = ShortCut(hub.publish)
+    last_report = LastReport(share=_sharing(broker, role))
+    register_auth(
         server,
-        hub,
-        identify=_identify,
-        authorize=lambda identity, channel: True,
-        snapshot=lambda identity: live_snapshot(database),
-        trusted_origins=settings.trusted_origins,
+        database=database,
+        settings=settings,
+        session_closed=_closing(hub, broker),
+        refused=hub.health.reject,
     )
-    create_dashboard(server, database=database, settings=settings, backlog=lambda: backlog_of(last_report))
-    _register_health(server, database, hub, last_report)
-    monitor = Monitor(server, hub, broker, database)
-    if demo:
-        monitor.companions.append(simulator_child(settings))
-    if in_process:
-        monitor.companions.append(PollerThread(settings, broker, last_report.keep))
-    else:
-        monitor.companions.append(poller_child(settings, lambda link: pump(link, broker, last_report)))
+    register_database_away(server)
+    if settings.has_sockets:
+        listening = _Listening(hub, broker, short_cut.hear, last_report if role == "web" else None)
+        monitor.sockets += [listening, _standing(hub, database)]
+    _register_doors(monitor, settings)
+    _register_dashboard(monitor, settings, last_report)
+    _register_readiness(monitor, settings, last_report)
+    publisher = short_cut if _has_two_ways(settings, in_process=in_process) else monitor.driver
+    monitor.companions += _companions(
+        monitor, settings, publisher, last_report, role=role, in_process=in_process, demo=demo
+    )
     return monitor
+
+
+def _desk(settings: Settings, broker: "Broker") -> "MakeDesk | None":
+    """What serves the clients of the Pusher protocol; with another driver they are served elsewhere."""
+    from realtime.pusher.desk import Desk
+
+    if settings.broadcast_driver != "hub":
+        return None
+    return partial(Desk, app=settings.pusher_app(), is_shared=broker.is_shared)
+
+
+@dataclass
+class _Listening:
+    """The hub, once it runs, hears the broker.
+
+    publish: to the hub. last_report: keeps what pollers elsewhere say of themselves.
+    A shared broker first says where it stands: who came before that would be told another count, and be sent away.
+    """
+
+    hub: "Hub"
+    broker: "Broker"
+    publish: "Callable[[Sequence[Event]], None]"
+    last_report: "LastReport | None"
+    begun: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        self.hub.start()
+        self.broker.subscribe(self.hear, self.hub.broker_changed)
+        if self.broker.is_shared:
+            self.begun.wait(BROKER_TIMEOUT_S)
+
+    def stop(self) -> None:
+        self.hub.stop()
+
+    def hear(self, events: "Sequence[Event]") -> None:
+        from realtime.link import is_report
+
+        for event in events:
+            if is_report(event) and self.last_report is not None:
+                self.last_report.keep(event.facts)
+        self.publish([event for event in events if not is_report(event)])
+        self.begun.set()
+
+
+def _sharing(broker: "Broker", role: Role) -> "Callable[[Mapping[str, Any]], None]":
+    """Tells the web processes without a poller of their own how ours is."""
+    from realtime.broker import REPORT
+    from realtime.events import Event
+
+    if role == "web" or not broker.is_shared:
+        return lambda values: None
+    return lambda values: broker.publish([Event(REPORT, (), values)])
+
+
+def _closing(hub: "Hub", broker: "Broker") -> "Callable[[str], None]":
+    """Closes the sockets of a session that has ended, here and at the other web processes."""
+    from realtime.close_codes import CloseCode
+    from realtime.events import Event
+
+    def close(session_key: str) -> None:
+        hub.close_session(session_key)
+        if broker.is_shared:
+            facts = {"kind": "session", "key": session_key, "code": int(CloseCode.NOT_ALLOWED)}
+            broker.publish([Event("hub.end", (), facts)])
+
+    return close
+
+
+def _standing(hub: "Hub", database: "Database") -> "Standings":
+    """Closes the sockets of whoever has lost a session, a token or a permission, wherever that was done."""
+    from models.standings import standings
+    from realtime.standings import Standings
+
+    def standing(session_keys: "Collection[str]") -> "Mapping[str, frozenset[int] | None]":
+        with database.read() as session:
+            return standings(session, session_keys, datetime.now(UTC))
+
+    return Standings(hub, standing)
 
 
 def _identify() -> "Identity | None":
@@ -147,66 +230,137 @@ def _identify() -> "Identity | None":
     from realtime.roster import Identity
 
     viewer = current_identity()
-    return None if viewer is None else Identity(viewer.user_id, viewer.session_key, viewer.name)
+    return None if viewer is None else Identity(viewer.user_id, viewer.session_key, viewer.name, viewer.sight)
 
 
-def _register_health(server: "Flask", database: "Database", hub: "Hub", last_report: "LastReport") -> None:
-    """`/healthz` and `/readyz`, open to all; they say no more than whether, and which part is not."""
-    from flask import jsonify
+def _register_doors(monitor: Monitor, settings: Settings) -> None:
+    """`/ws` for our own pages, `/app` and its HTTP side for everyone else, and `/api/events` to catch up by."""
+    from dashboard.catch_up import live_snapshot
+    from realtime.history_routes import register_history
+    from realtime.pusher.broadcasting import register_broadcasting
+    from realtime.pusher.door import register_pusher_door
+    from realtime.pusher.http_api import register_http_api
+    from realtime.roster import Identity
+    from realtime.routes import register_socket
 
-    @server.get("/healthz")
-    def healthz() -> "Response":
-        return jsonify(status="alive")
+    server, hub, origins = monitor.server, monitor.hub, settings.trusted_origins
+    register_socket(
+        server,
+        hub,
+        identify=_identify,
+        authorize=Identity.may_read,
+        snapshot=lambda identity: live_snapshot(monitor.database, identity.gateways),
+        trusted_origins=origins,
+        is_open=settings.has_sockets,
+    )
+    register_history(server, hub, identify=_identify)
+    app, publish = settings.pusher_app(), monitor.broker.publish
+    if settings.broadcast_driver == "hub":
+        knows_scheme = settings.secure_cookies and bool(settings.trusted_proxies)
+        register_pusher_door(server, hub, app, _identify, origins, is_tls_only=knows_scheme)
+        register_http_api(server, hub, publish, app)
+    if settings.has_sockets:  # with the driver `pusher` it signs for the other server
+        register_broadcasting(server, app, _identify, publish, origins, hub.health.reject)
 
-    @server.get("/readyz")
-    def readyz() -> "tuple[Response, int]":
-        problems = {
-            "database": None if _is_migrated(database) else "not reachable, or not of this version",
-            "hub": None if hub.is_running else "not running",
+
+def _register_dashboard(monitor: Monitor, settings: Settings, last_report: "LastReport") -> None:
+    from dashboard import create_dashboard
+    from dashboard.browser_reports import BrowserReports
+    from dashboard.realtime_health import RealtimeHealth
+    from dashboard.tiles import Backlog
+    from realtime.monitoring import Monitoring
+
+    hub, broker, driver = monitor.hub, monitor.broker, monitor.driver
+    monitoring = Monitoring(
+        hub,
+        broker.health,
+        failures_per_minute=settings.socket_failures_per_minute,
+        changed=lambda failures: _log_failures(monitor.database, failures),
+    )
+    if settings.has_sockets:
+        monitor.sockets.append(monitoring)
+    health = RealtimeHealth(
+        hub=hub.snapshot,
+        sockets=hub.crowd,
+        broker=broker.health,
+        monitoring=monitoring,
+        browsers=BrowserReports(),
+        driver=settings.broadcast_driver,
+        driver_health=driver.health,
+        max_connections=settings.max_connections,
+    )
+    create_dashboard(
+        monitor.server,
+        database=monitor.database,
+        settings=settings,
+        backlog=lambda: Backlog.of(last_report),
+        health=health,
+    )
+
+
+def _log_failures(database: "Database", failures: "Failures") -> None:
+    from models.events import EventKind, Severity, log_event
+
+    kind, severity, text = EventKind.SOCKETS_WELL, Severity.INFO, "sockets are well again"
+    if failures.is_failing:
+        kind, severity = EventKind.SOCKETS_FAILING, Severity.LOW
+        text = f"{failures.count} sockets failed in the last minute"
+    with database.write() as session:
+        log_event(session, at=datetime.now(UTC), kind=kind, severity=severity, text=text, reason=failures.reason)
+
+
+def _has_two_ways(settings: Settings, *, in_process: bool) -> bool:
+    """Whether the poller publishes by Redis itself, and straight to us only while that is away."""
+    is_redis = urlsplit(settings.broker_url).scheme in ("redis", "rediss", "unix")
+    return is_redis and settings.broadcast_driver == "hub" and not in_process
+
+
+def _companions(
+    monitor: Monitor,
+    settings: Settings,
+    publisher: "Publisher",
+    last_report: "LastReport",
+    *,
+    role: Role,
+    in_process: bool,
+    demo: bool,
+) -> "list[Child | PollerThread]":
+    """What runs beside the web process: the poller, unless it is a program of its own, and the simulated plant.
+
+    publisher: takes what the poller's process sends us.
+    """
+    from poller.child import poller_child, simulator_child
+    from poller.lifetime import PollerThread
+    from realtime.link import pump
+
+    if role == "web":
+        return []
+    poller: Child | PollerThread
+    if in_process:
+        poller = PollerThread(settings, monitor.driver, last_report.keep)
+    else:
+        poller = poller_child(settings, lambda link: pump(link, publisher, last_report))
+    return [*([simulator_child(settings)] if demo else []), poller]
+
+
+def _register_readiness(monitor: Monitor, settings: Settings, last_report: "LastReport") -> None:
+    from dashboard.readiness import register_readiness
+    from models.schema import is_usable
+    from realtime.link import poller_problem
+
+    hub, broker = monitor.hub, monitor.broker
+
+    def missing() -> Mapping[str, str | None]:
+        return {
+            "database": None if is_usable(monitor.database) else "not reachable, or not of this version",
+            "hub": None if hub.is_running or not settings.has_sockets else "not running",
             "poller": poller_problem(last_report, datetime.now(UTC)),
         }
-        reasons = {part: problem for part, problem in problems.items() if problem}
-        return (jsonify(status="not ready", reasons=reasons), 503) if reasons else (jsonify(status="ready"), 200)
 
+    def degraded() -> Mapping[str, str | None]:
+        return {"broker": None if broker.health()["is_up"] else "out of reach; pages poll"}
 
-def _is_migrated(database: "Database") -> bool:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from models.database import DatabaseUnusable
-    from models.schema import is_current
-
-    try:
-        return is_current(database)
-    except (SQLAlchemyError, DatabaseUnusable):
-        return False
-
-
-def prepare(settings: Settings, *, demo: bool) -> str | None:
-    """Bring the database up to date and give it a site and an admin; the token of the admin's link, if one is due."""
-    from sqlalchemy import select
-
-    from models import configuration, users
-    from models.database import Database
-    from models.gateways import Site
-    from models.schema import upgrade
-    from poller.demo import add_demo_site, seed_history
-
-    database = Database(settings.database_url)
-    upgrade(database)
-    now = datetime.now(UTC)
-    with database.write() as session:
-        is_first_start = session.scalars(select(Site.id)).first() is None
-        if not demo:
-            configuration.first_site(session, settings.site_name, settings.site_time_zone)
-        token = users.first_admin(session, now)
-    if demo:
-        add_demo_site(database, settings)
-    if demo and is_first_start:
-        with database.read() as session:
-            site = session.scalars(select(Site)).one()
-        seed_history(database, site, now, progress=click.echo)
-    database.close()
-    return token
+    register_readiness(monitor.server, missing, degraded)
 
 
 # ---------------------------------------------------------------- commands
@@ -217,8 +371,14 @@ def prepare(settings: Settings, *, demo: bool) -> str | None:
 @click.option("--port", type=int, help="Port of the dashboard (MONITOR_WEB_PORT).")
 @click.option("--debug", is_flag=True, help="Develop: reload on changes, poll in this process, log everything.")
 @click.option("--demo", is_flag=True, help="Start a simulated plant beside it, in a database of its own.")
+@click.option(
+    "--role",
+    type=click.Choice(["all", "web", "poller"]),
+    default="all",
+    help="What this process does; web and poller need a broker that several share (MONITOR_BROKER_URL).",
+)
 @click.pass_context
-def main(context: click.Context, host: str | None, port: int | None, debug: bool, demo: bool) -> None:
+def main(context: click.Context, host: str | None, port: int | None, debug: bool, demo: bool, role: Role) -> None:
     """Teltonika Gateway Monitor: shows live what the meters and routers behind Modbus gateways say.
 
     Without a command it serves the dashboard and polls.
@@ -232,7 +392,7 @@ def main(context: click.Context, host: str | None, port: int | None, debug: bool
     if context.invoked_subcommand not in WITHOUT_TEMPLATES:
         use_folder(settings.templates_folder)
     if context.invoked_subcommand is None:
-        run(settings, debug=debug, demo=demo)
+        run(settings, role=role, debug=debug, demo=demo)
 
 
 def dismiss_orphans(settings: Settings) -> None:
@@ -243,26 +403,44 @@ def dismiss_orphans(settings: Settings) -> None:
         Succession(settings.data_folder, name).dismiss(DISMISS_TIMEOUT_S)
 
 
-def run(settings: Settings, *, debug: bool, demo: bool) -> None:
-    """Serve until a signal ends the program."""
+def run(settings: Settings, *, role: Role, debug: bool, demo: bool) -> None:
+    """Do what the role says until a signal ends the program."""
     from werkzeug.serving import is_running_from_reloader
 
-    from commands.users import announce
-    from realtime.serving import listen, serve, serve_for_development
-
-    is_reloaded = debug and is_running_from_reloader()
-    listener = None if is_reloaded else listen(settings.web_host, settings.web_port)
-    if not is_reloaded:
-        announce(settings, prepare(settings, demo=demo), "--demo " if demo else "")
+    from commands.poller_role import run_poller
+    from commands.single_web import claim
 
     def make() -> Monitor:
-        return create_app(settings, in_process=debug, demo=demo)
+        return create_app(settings, role=role, in_process=debug, demo=demo)
 
-    if listener is not None and not debug:
-        serve(settings, make, listener, lambda: dismiss_orphans(settings))
-        return
-    if listener is not None:
+    check(settings, role, demo=demo, debug=debug)
+    if role == "poller":
+        run_poller(settings)
+    elif debug and is_running_from_reloader():
+        serve_in_development(settings, make)
+    else:
+        with claim(settings):
+            serve_web(settings, make, role=role, debug=debug, demo=demo)
+
+
+def serve_web(settings: Settings, make: Callable[[], Monitor], *, role: Role, debug: bool, demo: bool) -> None:
+    """Serve the dashboard; the port is taken first, so that nothing is begun in vain."""
+    from commands.prepare import prepare
+    from commands.users import announce
+    from realtime.serving import listen, serve
+
+    listener = listen(settings.web_host, settings.web_port)
+    announce(settings, prepare(settings, demo=demo), "--demo " if demo else "")
+    if debug:
         listener.close()  # Werkzeug opens its own; this one has shown that the port is free
+        serve_in_development(settings, make)
+    else:
+        serve(settings, make, listener, (lambda: None) if role == "web" else lambda: dismiss_orphans(settings))
+
+
+def serve_in_development(settings: Settings, make: Callable[[], Monitor]) -> None:
+    from realtime.serving import serve_for_development
+
     serve_for_development(settings, make)
 
 

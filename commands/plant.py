@@ -4,14 +4,18 @@ import click
 
 from poller.demo_plant import gateway_number
 from poller.faults import Fault, fault_by_word, set_fault
-from settings import Settings, env_example
+from settings import Settings, env_example, pusher_example
 
 
 @click.command("settings")
-@click.option("--example", is_flag=True, required=True, help="Print the text of .env.example.")
-def show_settings(example: bool) -> None:
-    """Print every setting with its help and default."""
-    click.echo(env_example(), nl=False)
+@click.option("--example", is_flag=True, help="Print the text of .env.example: every setting, its help and default.")
+@click.option("--pusher", is_flag=True, help="Print what clients and servers of the Pusher protocol need to know.")
+@click.pass_obj
+def show_settings(settings: Settings, example: bool, pusher: bool) -> None:
+    """Print every setting with its help and default, or the credentials of the Pusher protocol."""
+    if example == pusher:
+        raise click.UsageError("say --example or --pusher")
+    click.echo(env_example() if example else pusher_example(settings), nl=False)
 
 
 @click.command("simulator")

@@ -11,8 +11,10 @@ import pytest
 import requests
 
 from app import create_app
+from models.schema import upgrade
 from settings import Settings
 from tests.program import Program
+from tests.redis_server import RedisServer
 
 
 @pytest.fixture
@@ -101,3 +103,14 @@ def test_sigterm_ends_everything_too(demo: Program) -> None:
     assert demo.stop(signal.SIGTERM) < 4.0
     psutil.wait_procs(family, timeout=1)
     assert [process.name() for process in family if process.is_running()] == []
+
+
+def test_who_comes_as_soon_as_a_process_serves_is_not_sent_away_by_the_brokers_count(tmp_path: Path) -> None:
+    server = RedisServer()
+    address = {"database_url": f"sqlite:///{tmp_path}/monitor.db", "data_folder": tmp_path, "broker_url": server.url}
+    monitor = create_app(Settings.load(_env_file=None, secret_key="k" * 40, **address), role="web")
+    upgrade(monitor.database)
+    monitor.start()
+    assert monitor.hub.recall(None, ["readings"], None).epoch == monitor.broker.health()["epoch"]
+    monitor.stop()
+    server.close()
