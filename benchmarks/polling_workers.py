@@ -29,26 +29,31 @@ class Worker:
     def __init__(self, script: str, *words: object, life_s: float = LONGEST_WAIT_S) -> None:
         self.name = " ".join([script, *map(str, words)])
         self.life_s = life_s
+        program = "node" if script.endswith(".js") else sys.executable
         self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "benchmarks" / script), *map(str, words)],
+            [program, str(ROOT / "benchmarks" / script), *map(str, words)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
         )
         try:
-            self.ready = self._answer()
+            self.ready = self.hear()
         except BaseException:
             self.close()
             raise
 
     def ask(self, **question: object) -> Figures:
+        self.tell(**question)
+        return self.hear()
+
+    def tell(self, **question: object) -> None:
+        """Ask, and go on; `hear` waits for the answer."""
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps(question).encode() + b"\n")
             self.process.stdin.flush()
         except OSError as error:
             raise WorkerFailed(f"{self.name}: it is gone") from error
-        return self._answer()
 
     def memory_mb(self) -> tuple[float, float]:
         """Resident, and of that what is its alone."""
@@ -66,7 +71,7 @@ class Worker:
             self.process.kill()
             self.process.wait()
 
-    def _answer(self) -> Figures:
+    def hear(self) -> Figures:
         assert self.process.stdout is not None
         if not select.select([self.process.stdout], [], [], self.life_s)[0]:
             self.process.kill()
@@ -101,9 +106,9 @@ def cores() -> tuple[int, int]:
     return allowed[0], allowed[-1]
 
 
-def serve_questions(answer: Callable[[Figures], Figures]) -> None:
-    """The worker's side: answer every line of standard input until it is closed."""
-    say({})
+def serve_questions(answer: Callable[[Figures], Figures], **ready: object) -> None:
+    """The worker's side: say `ready`, then answer every line of standard input until it is closed."""
+    say(ready)
     for line in sys.stdin:
         say(answer(json.loads(line)))
 
