@@ -13,6 +13,7 @@ PATH = "/ws?channels=readings"
 SILENCE_S = 3.0  # so long nothing came: what is missing was lost
 WARM_UP_EVENTS, PER_S_WARMING_UP = 10, 20.0
 FIRST_CLIENTS = 50  # what a server makes once is there after them
+JOINING_LOOK_S = 0.01
 QUIET_S, QUIET_CPU_S = 0.5, 0.005  # so much CPU at most in that time
 
 GUNICORN = "ours on gunicorn"
@@ -130,12 +131,19 @@ def restart(name: str, load: Worker, clients: int) -> Figures:
     load.ask(close=True)
     with serving(name, "--port", before.port) as after:
         opened = load.ask(open=clients, port=after.port, path=PATH)
+        _wait_until_joined(after, clients)
         since_end_s = time.monotonic() - ended_at
         heard = _send(after, load, clients, 1, PER_S_WARMING_UP)
         load.ask(close=True)
     if heard["events"] != clients:
         raise EventsMissing(f"{name}: {heard['events']} of {clients} came after the restart")
     return {"back_s": opened["open_s"], "since_end_s": since_end_s}
+
+
+def _wait_until_joined(contender: Contender, clients: int) -> None:
+    """Until the hub has them all: the answer to a handshake goes out before that."""
+    while contender.worker.ask(state=True).get("connections", clients) < clients:
+        time.sleep(JOINING_LOOK_S)
 
 
 def _wait_for_quiet(contender: Contender) -> None:

@@ -113,10 +113,10 @@ def test_a_signature_for_something_else_lets_nobody_in(ask: Ask) -> None:
         admit(APP, STRANGER, ask, LIMITS)
 
 
-def test_a_member_whose_info_is_no_json_does_not_keep_the_others_out() -> None:
-    ask = signed("presence-a", '{"user_id":"x","user_info":{"a":NaN}}')
-
-    assert admit(APP, STRANGER, ask, LIMITS).member == Member("x", {"a": None})
+def test_a_member_whose_info_is_no_json_is_kept_out_and_the_others_are_not() -> None:
+    with pytest.raises(Denied, match="channel_data must be a JSON object"):
+        admit(APP, STRANGER, signed("presence-a", '{"user_id":"x","user_info":{"a":NaN}}'), LIMITS)
+    assert admit(APP, STRANGER, signed("presence-a", '{"user_id":"y"}'), LIMITS).member == Member("y", {})
 
 
 def test_a_user_who_signed_in_is_a_member_without_more_words() -> None:

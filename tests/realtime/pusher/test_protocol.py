@@ -364,16 +364,16 @@ def test_a_client_event_that_is_too_big_is_not_passed_on(station: PusherStation)
 
 
 @pytest.mark.parametrize(
-    "data",
+    "data, said",
     [
-        "[NaN,123456789012345678901234567890]",
-        '["\\ud800",NaN]',
-        "[1e400,123456789012345678901234567890]",
-        "[" * 990 + "]" * 990,
+        ("[NaN,123456789012345678901234567890]", "The message is no JSON."),
+        ('["\\ud800",NaN]', "The message is no JSON."),
+        ("[1e400,123456789012345678901234567890]", "The message is no JSON."),
+        ("[" * 990 + "]" * 990, "The data of this event cannot be passed on."),
     ],
 )
-def test_a_client_event_that_can_be_read_but_not_written_costs_nothing_but_itself(
-    station: PusherStation, data: str
+def test_a_client_event_whose_data_is_beyond_json_costs_nothing_but_itself(
+    station: PusherStation, data: str, said: str
 ) -> None:
     sender, other = station.call(), station.call()
     sender.join("private-a")
@@ -381,7 +381,7 @@ def test_a_client_event_that_can_be_read_but_not_written_costs_nothing_but_itsel
 
     sender.say_raw('{"event":"client-a","channel":"private-a","data":' + data + "}")
 
-    assert sender.wait_for("pusher:error")["data"]["message"] == "The data of this event cannot be passed on."
+    assert sender.wait_for("pusher:error")["data"]["message"] == said
     sender.say("client-fits", {}, channel="private-a")
     other.wait_for("client-fits")
     assert station.refused() == {"malformed": 1}
