@@ -1,16 +1,21 @@
 """Programs sign in with `Authorization: Bearer ...` and an API token, at each request anew."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 
 from flask import Request
+from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.viewer import Viewer
 from models.api_tokens import is_use_worth_noting, note_use, sight_of_token, token_in_force
 from models.database import Database
 from models.standings import token_key
 
+logger = logging.getLogger(__name__)
+
 SCHEME = "bearer"
+PATIENCE_MS = 50  # whoever signs in must not wait for a database that is being written to; it is noted next time
 
 
 def token_of(request: Request) -> str | None:
@@ -31,6 +36,13 @@ def program_of(request: Request, database: Database, clock: Callable[[], datetim
     if row is None:
         return None
     if is_use_worth_noting(row, now):
-        with database.write() as session:
-            note_use(session, row.id, now)
+        _note(database, row.id, now)
     return Viewer(f"token-{row.id}", token_key(row), row.name, row.role, sight, is_program=True)
+
+
+def _note(database: Database, token_id: int, now: datetime) -> None:
+    try:
+        with database.write(PATIENCE_MS) as session:
+            note_use(session, token_id, now)
+    except SQLAlchemyError as error:
+        logger.debug("token %s: its use is not noted (%s)", token_id, error)

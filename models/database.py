@@ -105,14 +105,16 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, patience_ms: int = BUSY_TIMEOUT_MS) -> Iterator[Session]:
         """One unit of work: committed at the end, rolled back on any error.
+
+        patience_ms: how long to wait for SQLite's one write lock; raises OperationalError when that is over.
 
         On SQLite it takes the write lock at once (BEGIN IMMEDIATE): a lock taken after a read fails whatever the
         busy time-out is.
         """
         with self._sessions() as session:
-            session.connection(execution_options={"write": True})
+            session.connection(execution_options={"write": True, "patience_ms": patience_ms})
             yield session
             session.commit()
 
@@ -144,8 +146,21 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get("write", False):
+        connection.exec_driver_sql("BEGIN")
+    elif options.get("patience_ms", BUSY_TIMEOUT_MS) == BUSY_TIMEOUT_MS:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        _begin_soon(connection, options["patience_ms"])
+
+
+def _begin_soon(connection: Connection, patience_ms: int) -> None:
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={patience_ms}")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
 @contextmanager

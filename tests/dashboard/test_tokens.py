@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -87,3 +88,14 @@ def test_the_form_token_may_come_in_the_header_that_laravel_uses(start: Callable
     headers: dict[str, Any] = {"X-CSRF-TOKEN": form_token(client, "/account")}
     assert client.delete("/gateways/3", headers=headers).text == "secret"
     assert client.delete("/gateways/3").status_code == 400
+
+
+def test_a_database_that_is_being_written_to_holds_up_nobody(program: FlaskClient, database: Database) -> None:
+    with database.write():
+        began = monotonic()
+        assert program.get("/live/snapshot").status_code == 200
+        assert monotonic() - began < 5, "the write lock would be waited for for ten seconds"
+    assert program.get("/live/snapshot").status_code == 200
+    with database.read() as session:
+        row = find_token(session, "grafana")
+        assert row is not None and row.last_used_at is not None
