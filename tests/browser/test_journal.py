@@ -1,6 +1,7 @@
 """What a page says on the browser's console: changes with time, cause and what comes next; more only when asked."""
 
 import re
+import time
 
 from tests.browser.conftest import FAST, OpenScreen, RunningApp
 
@@ -40,6 +41,10 @@ def test_an_outage_is_told_with_its_cause_and_what_comes_next(running_app: Runni
 def test_asked_for_it_a_page_tells_everything(running_app: RunningApp, open_screen: OpenScreen) -> None:
     screen = open_screen(f"{running_app.url}?verbose", scale=FAST)
     screen.wait_for_live()
+    deadline = time.monotonic() + 30
+    while not any("frames: reading.new" in line for line in screen.said):
+        assert time.monotonic() < deadline, screen.said
+        screen.page.wait_for_timeout(50)
     running_app.plant.stop()
     running_app.web.hub.close_session("session", 4200)
     screen.wait_until(f"{IS_LIVE} && monitor.live.health().recent_attempts === 0")
