@@ -70,7 +70,18 @@ class Settings(BaseSettings):
     )
     data_folder: Path = Field(Path("data"), description="Folder of the secret key and the lock files.")
     retention_days: int = Field(400, ge=1, description="Readings older than this many days are deleted.")
-    settle_interval_s: int = Field(900, ge=1, description="Recent readings are sorted into the store this often.")
+    rollup_minute_days: int = Field(
+        800, ge=1, description="Rollups per minute are kept for this many days, at least as long as readings."
+    )
+    rollup_quarter_days: int = Field(
+        3700, ge=1, description="Rollups per 15 minutes are kept for this many days, at least as long as readings."
+    )
+    rollup_hour_days: int | None = Field(
+        None, ge=1, description="Rollups per hour are kept for this many days; unset: for ever, like those per day."
+    )
+    settle_interval_s: int = Field(
+        900, ge=1, description="Recent readings are sorted into the store at least this often."
+    )
 
     # Site, written to the database at the first start
     site_name: str = Field("My plant", min_length=1, description="Name of the site, used at the first start.")

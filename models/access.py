@@ -4,13 +4,15 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ForeignKey, delete, event, select
+from sqlalchemy import ForeignKey, delete, event, false, select
 from sqlalchemy.orm import Mapped, ORMExecuteState, Session, mapped_column, with_loader_criteria
 
+from models.annotations import AnnotationRow
 from models.database import Base, Database
 from models.events import EventRow
 from models.gateways import DataPoint, Device, Gateway, configuration_changed
 from models.poll_tables import PollRow
+from models.reports import Report
 from models.users import User
 
 Sight = frozenset[int] | None  # ids of the only gateways that may be seen; None: all
@@ -72,4 +74,6 @@ def _criteria(sight: frozenset[int]) -> list[Any]:
         with_loader_criteria(DataPoint, DataPoint.device_id.in_(devices)),
         with_loader_criteria(PollRow, PollRow.gateway_id.in_(sight)),
         with_loader_criteria(EventRow, EventRow.gateway_id.in_(sight)),
+        with_loader_criteria(Report, false()),  # it tells of the whole site
+        with_loader_criteria(AnnotationRow, AnnotationRow.gateway_id.in_(sight)),
     ]

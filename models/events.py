@@ -21,6 +21,7 @@ class EventKind(StrEnum):
     GATEWAY_REMOVED = "gateway removed"
     COUNTER_WENT_BACK = "counter went back"
     READINGS_LOST = "readings lost"
+    ROLLUP_DIFFERED = "rollup differed"
     ROUTER_REBOOTED = "router rebooted"
     SIM_CHANGED = "SIM changed"
     OPERATOR_CHANGED = "operator changed"
@@ -118,13 +119,3 @@ def newest_events(session: Session, limit: int) -> list[LoggedEvent]:
     """The last events, newest first."""
     rows = session.execute(select(*COLUMNS).order_by(EventRow.at.desc(), EventRow.id.desc()).limit(limit))
     return [LoggedEvent(*row) for row in rows]
-
-
-def counter_drops(session: Session, start_at: datetime, end_at: datetime) -> set[int]:
-    """The data points whose counter went back in start_at <= t < end_at."""
-    rows = session.scalars(
-        select(EventRow.data_point_id).where(
-            EventRow.kind == EventKind.COUNTER_WENT_BACK, EventRow.at >= start_at, EventRow.at < end_at
-        )
-    )
-    return {data_point_id for data_point_id in rows if data_point_id is not None}

@@ -81,6 +81,14 @@ class Quantity(StrEnum):
     UPTIME = "uptime"
 
 
+class DeviceRole(StrEnum):
+    """What a meter stands for in the energy of its site; a device without one measures a load."""
+
+    GRID = "grid"  # a main meter: where a site has some, they alone say what it draws and gives away
+    GENERATION = "generation"  # what the plant generates itself
+    LOAD = "load"
+
+
 class Status(StrEnum):
     """How a gateway is, in the words people see."""
 
@@ -189,6 +197,8 @@ class Device(Base):
     unit_id: Mapped[int]  # 0..255
     template: Mapped[str] = mapped_column(String(64))  # key of a device template
     name: Mapped[str] = mapped_column(String(100))
+    rated_power_w: Mapped[float | None]  # of its connection: no counter behind it can grow faster
+    role: Mapped[DeviceRole | None] = mapped_column(words(DeviceRole))  # in the energy of its site
 
     gateway: Mapped[Gateway] = relationship(back_populates="devices")
     data_points: Mapped[list["DataPoint"]] = relationship(

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from models.database import from_ms, to_ms
 from models.reading_tables import Row, latest_reading, put_latest, put_recent, put_text, reading_all
+from models.rollup_marks import closed_until, mark_late
 from models.series import Integers, Numbers, Qualities, Series, decimate, join
 from models.settling import insert_settled, prune, settle
 
@@ -75,10 +76,16 @@ class Latest:
 
 
 def store(session: Session, samples: Sequence[Sample]) -> None:
-    """Store readings; of the same point and time the newest wins. The latest reading only moves forward in time."""
+    """Store readings; of the same point and time the newest wins. The latest reading only moves forward in time.
+
+    A reading of a time that is closed has its quarter of an hour rolled up anew.
+    """
     connection = session.connection()
+    closed_ms = closed_until(connection)
     changed_texts = _changed_texts(session, samples)
-    put_recent.run(connection, [(at, point, value, int(quality)) for point, at, value, quality, _ in samples])
+    rows = [(at, point, value, int(quality)) for point, at, value, quality, _ in samples]
+    put_recent.run(connection, rows)
+    mark_late(connection, [row for row in rows if row[0] < closed_ms])
     put_latest.run(connection, [_latest_row(sample) for sample in _newest(samples)])
     put_text.run(connection, changed_texts)
 

@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, Column, Double, Integer, MetaData, SmallInteg
 from models.database import Database, to_ms
 from models.partitions import DAY_MS, drop_months, make_months, make_months_of
 from models.reading_tables import Row, keep_out_writers, put_latest, put_settled, reading_recent
+from models.rollup_marks import closed_until, mark_days
 from models.steps import Steps, steps_on
 
 ROUND_ROWS = 1_000_000  # sorted at once, in a temporary table
@@ -87,6 +88,16 @@ def settle(database: Database, before: datetime) -> int:
     return moved
 
 
+def recent_is_long(database: Database, before: datetime, oldest: datetime, rows: int) -> bool:
+    """Whether more than so many recent readings are older than a time, or one is older than another."""
+    first = {"after_ms": 0, "after_point": 0, "end_ms": to_ms(before), "rows": rows}
+    with database.read() as session:
+        oldest_ms = session.scalar(text("SELECT min(read_at) FROM reading_recent"))
+        if oldest_ms is None or oldest_ms < to_ms(oldest):
+            return oldest_ms is not None
+        return session.execute(text(NEXT_RECENT), first).first() is not None
+
+
 def prune(database: Database, before: datetime) -> int:
     """Delete the readings before a time, and the newest values and texts of deleted points; returns how many went.
 
@@ -107,13 +118,16 @@ def insert_settled(database: Database, rows: Iterable[Row], *, alone: bool = Fal
     """Take in history: rows (data_point_id, read_at in ms, value, quality), sorted by point, then time.
 
     A settled reading that is there already is replaced; one that has not settled yet stays. The latest readings are
-    brought up where these are newer. alone: nobody else uses the database yet. Returns the number of rows.
+    brought up where these are newer. What is rolled up already of these days will be anew. alone: nobody else uses the
+    database yet. Returns the number of rows.
     """
     count, source = 0, iter(rows)
     with steps_on(database, alone=alone) as steps:
         while batch := list(islice(source, steps.rows)):
             newest = {row[0]: row for row in batch}.values()
             with steps.write() as connection:
+                closed_ms = closed_until(connection)
+                mark_days(connection, (row for row in batch if row[1] < closed_ms))
                 make_months(connection, {row[1] // DAY_MS for row in batch})
                 put_settled.run(connection, batch)
                 put_latest.run(connection, [(*row, None) for row in newest])

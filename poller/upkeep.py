@@ -1,4 +1,4 @@
-"""The jobs that keep the store in order, beside polling: statuses reviewed, readings settled and pruned."""
+"""The jobs that keep the store in order, beside polling: statuses reviewed, readings settled, rolled up and pruned."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -10,7 +10,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from models.database import Database
 from models.energy import refresh_normal_ranges
 from models.polls import prune_polls, review_statuses
-from models.readings import prune, settle
+from models.readings import settle
+from models.rescale import rescale
+from models.retention import Kept, retain
+from models.rollup_check import check_sample
+from models.rollups import advance, work_off_marks
+from models.settling import recent_is_long
+from poller.report_job import start_if_due
 from poller.telling import telling_by
 from poller.trigger import PhaseTrigger
 from poller.writer import Writer, status_event
@@ -22,6 +28,9 @@ logger = logging.getLogger(__name__)
 REVIEW_INTERVAL_S = 5.0
 HOUR_S = 3600.0
 FIRST_AFTER_S = 20.0
+KEEP_UP_INTERVAL_S = 30.0
+KEEP_UP_BUDGET_S = 20.0  # then other jobs come first; the rest is done the next time
+RECENT_ROWS = 300_000  # a chart of the last minutes has to look through so many at most
 SETTLE_AFTER = timedelta(seconds=60)
 POLLS_KEPT = timedelta(days=30)
 
@@ -52,9 +61,11 @@ class Upkeep:
     def add_jobs(self, scheduler: BaseScheduler) -> None:
         jobs = (
             (self.review_statuses, REVIEW_INTERVAL_S, "review"),
-            (self.settle, float(self._settings.settle_interval_s), "upkeep"),
+            (self.keep_up, KEEP_UP_INTERVAL_S, "upkeep"),
             (self.prune, HOUR_S, "upkeep"),
+            (self.check_rollups, HOUR_S, "upkeep"),
             (self.refresh_normal_ranges, HOUR_S, "upkeep"),
+            (self.make_reports, HOUR_S, "upkeep"),
         )
         for number, (job, every_s, executor) in enumerate(jobs):
             first_at = self._clock() + timedelta(seconds=min(every_s, FIRST_AFTER_S))
@@ -74,15 +85,45 @@ class Upkeep:
             self._telling.record(session, events)
         self._telling.publish(events)
 
-    def settle(self) -> None:
-        settle(self._database, before=self._clock() - SETTLE_AFTER)
+    def keep_up(self) -> None:
+        """Roll up what is over, then what came late; settle what has come since, before it is too much."""
+        now = self._clock()
+        rescale(self._database, now)
+        advance(self._database, now, KEEP_UP_BUDGET_S)
+        work_off_marks(self._database, now, KEEP_UP_BUDGET_S)
+        self.settle_in_time()
+
+    def settle_in_time(self) -> None:
+        before = self._clock() - SETTLE_AFTER
+        oldest = before - timedelta(seconds=self._settings.settle_interval_s)
+        if recent_is_long(self._database, before, oldest, RECENT_ROWS):
+            settle(self._database, before)
 
     def prune(self) -> None:
-        prune(self._database, before=self._clock() - timedelta(days=self._settings.retention_days))
+        settings = self._settings
+        kept = Kept(
+            settings.retention_days,
+            settings.rollup_minute_days,
+            settings.rollup_quarter_days,
+            settings.rollup_hour_days,
+        )
+        retain(self._database, self._clock(), kept)
         prune_polls(self._database, before=self._clock() - POLLS_KEPT)
+
+    def check_rollups(self) -> None:
+        for difference in check_sample(self._database, self._clock()).differences:
+            logger.error(
+                "rollups: %d rows of point %d were wrong, computed anew (%s)",
+                difference.count,
+                difference.point,
+                difference.example,
+            )
 
     def refresh_normal_ranges(self) -> None:
         refresh_normal_ranges(self._database, self._clock())
+
+    def make_reports(self) -> None:
+        start_if_due(self._database, self._settings, self._clock())
 
 
 def _attempt(job: Callable[[], None]) -> None:

@@ -1,5 +1,6 @@
 """`write` and `point edit`: what is refused before anything reaches a device."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,32 @@ def test_a_negative_value_is_a_value_and_no_option(plant: Command) -> None:
     assert plant("point", "edit", *POINT, "--writable", "--write-min", "0", "--write-max", "1").exit_code == 0
     refused = plant("write", *POINT, "-0.5", "--as", "ada", given=f"{PASSWORD}\n")
     assert refused.exit_code == 2 and "-0.5 can't be written here: only values from 0 up to 1" in refused.output
+
+
+def test_a_new_scale_needs_a_word_on_the_history(plant: Command) -> None:
+    refused = plant("point", "edit", "North", "Main", "frequency", "--scale", "0.01")
+    assert refused.exit_code == 2 and "say with --history what becomes of earlier readings" in refused.output
+
+
+def test_a_scale_is_edited_and_its_history_follows(plant: Command, tmp_path: Path) -> None:
+    edited = plant("point", "edit", "North", "Main", "frequency", "--scale", "0.5", "--history", "rescale")
+    assert edited.exit_code == 0, edited.output
+    assert "the running poller carries its history over" in edited.output
+    again = plant("point", "edit", "North", "Main", "frequency", "--scale", "0", "--history", "keep")
+    assert again.exit_code == 2 and "a scale is a number other than 0" in again.output
+    told = plant("store")
+    assert told.exit_code == 0 and "1 points have their history carried over" in told.output, told.output
+
+
+def test_an_edit_of_nothing_says_what_can_be_edited(plant: Command) -> None:
+    refused = plant("point", "edit", "North", "Main", "frequency")
+    assert refused.exit_code == 2 and "nothing to change" in refused.output
+    refused = plant("point", "edit", *POINT, "--read-only", "--history", "keep")
+    assert refused.exit_code == 2 and "--history goes with" in refused.output
+
+
+def test_the_store_is_shown_to_people_and_to_programs(plant: Command) -> None:
+    shown = plant("store")
+    assert shown.exit_code == 0 and "Rolled up until: nothing yet; 0 spans wait" in shown.output, shown.output
+    report = json.loads(plant("store", "--json").output)
+    assert report["total_bytes"] > 0 and report["rolled_until"] is None and report["marks"] == 0

@@ -73,3 +73,4 @@ def clear(database: Database) -> None:
     with database.engine.begin() as connection:
         connection.execute(text(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY"))
         connection.execute(text("INSERT INTO configuration_version VALUES (1, 1)"))
+        connection.execute(text("INSERT INTO rollup_state VALUES (1, 0, 0, 0, NULL, 0, 0)"))

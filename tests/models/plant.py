@@ -39,7 +39,7 @@ def add_meter(session: Session, gateway: Gateway, quantity: Quantity) -> int:
         address=0,
         data_type=DataType.FLOAT32,
         word_order=WordOrder.ABCD,
-        kind=Kind.COUNTER if quantity is Quantity.ENERGY_IMPORT else Kind.INSTANTANEOUS,
+        kind=Kind.COUNTER if quantity.value.startswith("energy") else Kind.INSTANTANEOUS,
         quantity=quantity,
     )
     unit_id = len(gateway.devices) + 1

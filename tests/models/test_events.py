@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from models.database import Database
-from models.events import EventKind, LoggedEvent, Severity, counter_drops, log_event, newest_events
+from models.events import EventKind, LoggedEvent, Severity, log_event, newest_events
 
 NOON = datetime(2025, 6, 15, 12, tzinfo=UTC)
 
@@ -57,20 +57,6 @@ def test_a_text_of_any_length_and_with_a_nul_is_kept(database: Database) -> None
         log_event(session, at=NOON, kind=EventKind.STARTED, text="a\0b" * 500, reason="\0")
     with database.read() as session:
         assert newest_events(session, 1)[0].text == "ab" * 500
-
-
-def test_counters_that_went_back_are_found_by_time(database: Database) -> None:
-    with database.write() as session:
-        for point, minute, kind in (
-            (1, -1, EventKind.COUNTER_WENT_BACK),
-            (2, 0, EventKind.COUNTER_WENT_BACK),
-            (3, 5, EventKind.COUNTER_WENT_BACK),
-            (4, 5, EventKind.GATEWAY_CHANGED),
-            (5, 10, EventKind.COUNTER_WENT_BACK),
-        ):
-            log_event(session, at=NOON + timedelta(minutes=minute), kind=kind, text="", data_point_id=point)
-    with database.read() as session:
-        assert counter_drops(session, NOON, NOON + timedelta(minutes=10)) == {2, 3}
 
 
 def test_every_kind_fits_its_column() -> None:

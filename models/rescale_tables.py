@@ -1,0 +1,28 @@
+"""The table of histories that are being carried over to another scale."""
+
+from sqlalchemy import BigInteger
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.database import Base
+
+
+class Rescaling(Base):
+    """One point whose history is being carried over; the row goes when all of it is.
+
+    Readings before `before_ms` follow the new scale up to `done_until_ms` of `phase`; then so do rollups that begin
+    before `raw_from_ms`, whose readings are gone; the others are computed anew.
+    """
+
+    __tablename__ = "rescaling"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    data_point_id: Mapped[int]
+    before_ms: Mapped[int] = mapped_column(BigInteger)
+    raw_from_ms: Mapped[int] = mapped_column(BigInteger)
+    old_scale: Mapped[float]
+    old_offset: Mapped[float]
+    new_scale: Mapped[float]
+    new_offset: Mapped[float]
+    phase: Mapped[int] = mapped_column(default=0)
+    done_until_ms: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -1,0 +1,283 @@
+"""Computes rollups from what is stored, and writes nothing: minutes and quarters of an hour from readings, hours and
+local days from quarters."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from sqlalchemy import Connection, text
+from sqlalchemy.orm import Session
+
+from models.counters import MICRO, NEIGHBOURS, booked
+from models.energy_days import Stretch, amounts_of, days_between
+from models.raw_readings import good_after, good_before, good_between, readings_of
+from models.reading_tables import Row
+from models.rolled_points import RolledPoint
+from models.rollup_fold import Buckets, Readings, amounts_by, buckets_of, fold, fold_up, increases_of
+from models.rollup_tables import HOUR_MS, MINUTE_MS, QUARTER_MS, ROLLUPS, Level, Mark
+from models.series import Integers, Numbers
+
+MINUTES_OF_QUARTER, QUARTERS_OF_HOUR = QUARTER_MS // MINUTE_MS, HOUR_MS // QUARTER_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The span to be computed, whole quarters of an hour.
+
+    until_ms: later readings do not count yet. from_ms: earlier rollups stay as they are. is_new: none is there yet.
+    """
+
+    start_ms: int
+    end_ms: int
+    until_ms: int
+    from_ms: int = 0
+    is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What a counter rose by, minute by minute; it reaches as far around a window as the window's readings matter."""
+
+    point: RolledPoint
+    start_ms: int
+    amounts: Integers
+    marks: Integers
+
+    @property
+    def end_ms(self) -> int:
+        return self.start_ms + len(self.amounts) * MINUTE_MS
+
+    def quarters(self) -> tuple[Integers, Integers]:
+        """Amounts and marks of its quarters of an hour."""
+        return amounts_by(np.arange(0, len(self.amounts), MINUTES_OF_QUARTER), self.amounts, self.marks)
+
+    def stretch(self) -> Stretch:
+        """What the days of energy take."""
+        amounts, marks = self.quarters()
+        return Stretch(self.point.id, self.point.zone, self.start_ms, amounts, marks.astype(np.uint8))
+
+    def of_level(self, level: Level) -> tuple[Integers, Integers, int]:
+        """Amounts, marks, and the length of an interval."""
+        if level is Level.MINUTE:
+            return self.amounts, self.marks, MINUTE_MS
+        return *self.quarters(), QUARTER_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """The minutes and quarters of a window. changes: rows (increase, mark, point, start) around it, by level."""
+
+    buckets: dict[Level, Buckets]
+    booked: list[Booked]
+    changes: dict[Level, list[Row]]
+    emptied: dict[Level, list[Row]]
+    reading_count: int
+
+
+def compute(connection: Connection, points: Sequence[RolledPoint], window: Window) -> Computed:
+    """What the readings of these points, as the transaction sees them, make of a window."""
+    readings = readings_of(connection, [point.id for point in points], window.start_ms, window.end_ms)
+    bookings = list(_bookings(connection, points, readings, window))
+    counters = {point.id for point in points if point.rules is not None}
+    by_level = {
+        level: _with_amounts(fold(readings, width_ms), level, bookings, counters)
+        for level, width_ms in ((Level.MINUTE, MINUTE_MS), (Level.QUARTER, QUARTER_MS))
+    }
+    changes = {level: list(_changes(connection, level, bookings, window)) for level in by_level}
+    emptied = {
+        level: [] if window.is_new else _emptied(connection, level, points, window, buckets)
+        for level, buckets in by_level.items()
+    }
+    return Computed(by_level, bookings, changes, emptied, len(readings))
+
+
+def _bookings(
+    connection: Connection, points: Sequence[RolledPoint], readings: Readings, window: Window
+) -> Iterator[Booked]:
+    for point in points:
+        if point.rules is not None:
+            own = readings.of(point.id)
+            good = own.part(own.is_good)
+            if len(good) or not window.is_new:
+                yield _book(connection, point, good, window)
+
+
+def _book(connection: Connection, point: RolledPoint, good: Readings, window: Window) -> Booked:
+    """Book the window, and around it what its readings may have changed: as far as NEIGHBOURS readings reach."""
+    before, _ = good_before(connection, point.id, window.start_ms, NEIGHBOURS)
+    after, _ = good_after(connection, point.id, window.end_ms, NEIGHBOURS, window.until_ms)
+    start_ms = _quarter(before[0]) if len(before) else window.start_ms
+    start_ms = max(start_ms, min(window.from_ms, window.start_ms))
+    end_ms = _quarter(after[-1]) + QUARTER_MS if len(after) else window.end_ms
+    parts = [
+        good_before(connection, point.id, start_ms, NEIGHBOURS),
+        good_between(connection, point.id, start_ms, window.start_ms),
+        (good.times_ms, good.values),
+        good_between(connection, point.id, window.end_ms, end_ms),
+        good_after(connection, point.id, end_ms, NEIGHBOURS, window.until_ms),
+    ]
+    times_ms, values = (np.concatenate([part[column] for part in parts]) for column in (0, 1))
+    return _booked(point, start_ms, end_ms, times_ms, values)
+
+
+def _booked(point: RolledPoint, start_ms: int, end_ms: int, times_ms: Integers, values: Numbers) -> Booked:
+    edges_ms = np.arange(start_ms, end_ms + 1, MINUTE_MS, dtype=np.int64)
+    if point.rules is None or len(times_ms) == 0:
+        nothing = np.zeros(len(edges_ms) - 1, np.int64)
+        return Booked(point, start_ms, nothing, np.full(len(nothing), Mark.MISSING, np.int64))
+    booking = booked(times_ms, values, edges_ms, point.rules)
+    return Booked(point, start_ms, booking.amounts, booking.marks.astype(np.int64))
+
+
+def _quarter(ms: np.int64 | int) -> int:
+    return int(ms) // QUARTER_MS * QUARTER_MS
+
+
+def _with_amounts(buckets: Buckets, level: Level, bookings: Iterable[Booked], counters: set[int]) -> Buckets:
+    increases, marks = buckets.increases.copy(), buckets.marks.copy()
+    if counters:
+        marks[np.isin(buckets.points, list(counters))] = Mark.MISSING  # unless it is booked
+    for one in bookings:
+        amounts, its_marks, width_ms = one.of_level(level)
+        rows = slice(*np.searchsorted(buckets.points, (one.point.id, one.point.id + 1)).tolist())
+        which = (buckets.starts_ms[rows] - one.start_ms) // width_ms
+        increases[rows] = increases_of(amounts[which], its_marks[which], MICRO)
+        marks[rows] = its_marks[which]
+    return buckets.with_amounts(increases, marks)
+
+
+def _changes(connection: Connection, level: Level, bookings: Iterable[Booked], window: Window) -> Iterator[Row]:
+    """Rows around the window whose increase or mark is another now."""
+    query = text(
+        f"SELECT start_at, increase, mark FROM {ROLLUPS[level].name} WHERE data_point_id = :point"  # noqa: S608
+        " AND start_at >= :start_ms AND start_at < :end_ms"
+    )
+    for one in bookings:
+        amounts, marks, width_ms = one.of_level(level)
+        for start_ms, end_ms in ((one.start_ms, window.start_ms), (window.end_ms, one.end_ms)):
+            if start_ms >= end_ms:
+                continue
+            span = {"point": one.point.id, "start_ms": start_ms, "end_ms": end_ms}
+            rows = connection.execute(query, span).all()
+            which = (np.array([row[0] for row in rows], np.int64) - one.start_ms) // width_ms
+            increases = increases_of(amounts[which], marks[which], MICRO).tolist()
+            for (start, increase, mark), new, new_mark in zip(rows, increases, marks[which].tolist(), strict=True):
+                known = None if new != new else new  # NaN
+                if (increase, mark) != (known, new_mark):
+                    yield known, new_mark, one.point.id, start
+
+
+def _emptied(
+    connection: Connection, level: Level, points: Sequence[RolledPoint], window: Window, buckets: Buckets
+) -> list[Row]:
+    """Keys (point, start) of rows of the window that have no reading any more."""
+    ids = [point.id for point in points]
+    there = starts_between(connection, level, ids, window.start_ms, window.end_ms)
+    return sorted(there - set(zip(buckets.points.tolist(), buckets.starts_ms.tolist(), strict=True)))
+
+
+def starts_between(
+    connection: Connection, level: Level, points: Iterable[int], start_ms: int, end_ms: int
+) -> set[tuple[int, int]]:
+    """The keys (point, start) of the rows of a level in a span."""
+    where = _where(points, start_ms, end_ms)
+    query = f"SELECT data_point_id, start_at FROM {ROLLUPS[level].name} {where}"  # noqa: S608 (numbers only)
+    return {(point, start) for point, start in connection.exec_driver_sql(query)}
+
+
+def rows_between(connection: Connection, level: Level, points: Iterable[int], start_ms: int, end_ms: int) -> Buckets:
+    """The rows of a level in start_ms <= start < end_ms."""
+    where = _where(points, start_ms, end_ms)
+    query = f"SELECT * FROM {ROLLUPS[level].name} {where} ORDER BY data_point_id, start_at"  # noqa: S608 (numbers)
+    return buckets_of(connection.exec_driver_sql(query).all())
+
+
+def _where(points: Iterable[int], start_ms: int, end_ms: int) -> str:
+    ids = ", ".join(str(int(point)) for point in points)
+    return f"WHERE data_point_id IN ({ids}) AND start_at >= {int(start_ms)} AND start_at < {int(end_ms)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Parents:
+    """Hours or days of points, and the span in which these are all there should be."""
+
+    level: Level
+    buckets: Buckets
+    emptied: list[Row]
+
+
+def parents(
+    session: Session, points: Sequence[RolledPoint], bookings: Sequence[Booked], window: Window
+) -> list[Parents]:
+    """The hours and local days, over before `until_ms`, of which a part has been computed; from the quarters stored."""
+    found: list[Parents] = []
+    for (start_ms, end_ms), group in _by_span(points, bookings, window).items():
+        found += _hours(session, group, start_ms, end_ms, window)
+        for zone, some in groupby(sorted(group, key=_zone_name), key=_zone_name):
+            found += _days(session, list(some), ZoneInfo(zone), start_ms, end_ms, window)
+    return found
+
+
+def _zone_name(point: RolledPoint) -> str:
+    return point.zone.key
+
+
+def _by_span(
+    points: Sequence[RolledPoint], bookings: Sequence[Booked], window: Window
+) -> dict[tuple[int, int], list[RolledPoint]]:
+    spans = {one.point.id: (one.start_ms, one.end_ms) for one in bookings}
+    groups: dict[tuple[int, int], list[RolledPoint]] = {}
+    for point in points:
+        groups.setdefault(spans.get(point.id, (window.start_ms, window.end_ms)), []).append(point)
+    return groups
+
+
+def _hours(
+    session: Session, points: Sequence[RolledPoint], start_ms: int, end_ms: int, window: Window
+) -> Iterator[Parents]:
+    first, last = start_ms // HOUR_MS, min(-(-end_ms // HOUR_MS), window.until_ms // HOUR_MS)
+    edges_ms = np.arange(first, last + 1, dtype=np.int64) * HOUR_MS
+    if len(edges_ms) > 1:
+        yield _folded(session, Level.HOUR, points, edges_ms, window)
+
+
+def _days(
+    session: Session, points: Sequence[RolledPoint], zone: ZoneInfo, start_ms: int, end_ms: int, window: Window
+) -> Iterator[Parents]:
+    days = [day for day in days_between(start_ms, end_ms, zone) if day[1] <= window.until_ms]
+    edges_ms = np.array([*(day[0] for day in days), *(day[1] for day in days[-1:])], np.int64)
+    if len(edges_ms) > 1:
+        yield _folded(session, Level.DAY, points, edges_ms, window)
+
+
+def _folded(
+    session: Session, level: Level, points: Sequence[RolledPoint], edges_ms: Integers, window: Window
+) -> Parents:
+    """The buckets between edges."""
+    connection, ids = session.connection(), [point.id for point in points]
+    first_ms, end_ms = int(edges_ms[0]), int(edges_ms[-1])
+    quarters = rows_between(connection, Level.QUARTER, ids, first_ms, end_ms)
+    starts_ms = edges_ms[np.searchsorted(edges_ms, quarters.starts_ms, side="right") - 1]
+    buckets = fold_up(quarters, starts_ms)
+    buckets = _with_energy(session, buckets, [point.id for point in points if point.rules is not None], edges_ms)
+    keys = set(zip(buckets.points.tolist(), buckets.starts_ms.tolist(), strict=True))
+    there = set() if window.is_new else starts_between(connection, level, ids, first_ms, end_ms)
+    return Parents(level, buckets, sorted(there - keys))
+
+
+def _with_energy(session: Session, buckets: Buckets, counters: Sequence[int], edges_ms: Integers) -> Buckets:
+    """With the increases of counters: exact sums of what their quarters have, those without a reading included."""
+    if not counters:
+        return buckets
+    increases, marks = buckets.increases.copy(), buckets.marks.copy()
+    begin = (edges_ms[:-1] - edges_ms[0]) // QUARTER_MS
+    energy = amounts_of(session, counters, int(edges_ms[0]), int(edges_ms[-1]))
+    for point in counters:
+        rows = slice(*np.searchsorted(buckets.points, (point, point + 1)).tolist())
+        amounts, worst = amounts_by(begin, energy[point].amounts, energy[point].marks.astype(np.int64))
+        which = np.searchsorted(edges_ms, buckets.starts_ms[rows])
+        increases[rows] = increases_of(amounts[which], worst[which], MICRO)
+        marks[rows] = worst[which]
+    return buckets.with_amounts(increases, marks)
