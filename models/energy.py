@@ -1,9 +1,9 @@
 """Energy and demand of a site: what its meters counted since midnight, and the mean power of the last minutes."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -11,31 +11,32 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from models.database import Database, from_ms, to_ms
-from models.events import counter_drops
+from models.energy_comparison import span_weights
+from models.energy_meters import Flow, Meter, kwh_per_unit, meters_of
+from models.energy_periods import pooled
+from models.energy_quarters import Quarters, quarters_of
 from models.gateways import DataPoint, Device, Gateway, Quantity, Site
 from models.reading_tables import reading_all
-from models.readings import Quality, latest, readings_between
+from models.readings import Quality, readings_between
+from models.rollup_tables import QUARTER_MS, Mark
 
 if TYPE_CHECKING:  # pandas takes 35 MB, and the poller has no use for it
     import pandas as pd
 
-Counts: TypeAlias = dict[int, tuple[int, float]]  # by point: when (ms since 1970) and how much its counter said
-
-NEAR = timedelta(minutes=15)  # a reading so close to a moment stands for it
+NEAR = timedelta(minutes=15)  # what is known from so soon after midnight on is known of the whole day
 HOLDS_INTERVALS = 3
-BUCKET_MS = 900_000
 NORMAL_SPAN = timedelta(days=7)
 FEWEST_BUCKETS = 24  # of 15 minutes: a normal range out of less than six hours would mislead
 
 
 @dataclass(frozen=True, slots=True)
 class EnergyToday:
-    """What the meters counted since local midnight.
+    """What the meters counted since local midnight, as far as it is known.
 
-    A meter is counted when it was read today and its counter did not go back; the others are missing from the sum.
-    yesterday_by_now_kwh: the same meters from yesterday's midnight until the same time by the clock, None when one of
-    them has no reading near one of the two.
-    since_at: None, or when the last of the counted meters was first read, if that was long after midnight.
+    A meter is counted when anything is known of its day; the others are missing from the sum.
+    yesterday_by_now_kwh: the same meters from yesterday's midnight until the same time by the clock, None when a part
+    of that is not known of one of them.
+    since_at: None, or since when all of the counted meters are known, if that was long after midnight.
     """
 
     energy_kwh: float | None
@@ -66,69 +67,32 @@ def a_day_earlier(at: datetime, zone: ZoneInfo) -> datetime:
 
 
 def energy_today(session: Session, site: Site, now: datetime) -> EnergyToday:
-    """What the site's meters counted since local midnight, beside yesterday's until the same time."""
+    """What the site drew since local midnight, beside yesterday until the same time: see `energy_meters.meters_of`."""
     zone = ZoneInfo(site.time_zone)
     midnight, _ = local_day(now, zone)
-    meters = _points_of(session, site, Quantity.ENERGY_IMPORT)
-    first = _at_midnight(session, meters, midnight, now)
-    counted = increases(first, _now(session, meters, midnight, now), counter_drops(session, midnight, now))
+    meters = meters_of(session, site, Flow.IMPORT)
+    today = quarters_of(session, kwh_per_unit(meters), midnight, now, now)
+    is_known = (today.marks < Mark.MISSING) | (today.amounts > 0)
+    counted = [meters[row] for row in np.unique(np.nonzero(is_known)[0])]
     if not counted:
         return EnergyToday(None, 0, len(meters), None)
-    first_at = from_ms(max(first[point][0] for point in counted))
-    since_at = first_at if first_at > midnight + NEAR else None
-    yesterday_kwh = _yesterday_kwh(session, counted, now, zone) if since_at is None else None
-    return EnergyToday(sum(counted.values()), len(counted), len(meters), yesterday_kwh, since_at)
+    first = int(is_known[is_known.any(axis=1)].argmax(axis=1).max())
+    since_at = from_ms(today.start_ms + first * QUARTER_MS)
+    if since_at > midnight + NEAR:
+        return EnergyToday(_sum_kwh(today, midnight, now), len(counted), len(meters), None, since_at)
+    yesterday_kwh = _yesterday_kwh(session, counted, now, zone)
+    return EnergyToday(_sum_kwh(today, midnight, now), len(counted), len(meters), yesterday_kwh)
 
 
-def increases(first: Counts, last: Counts, dropped: Collection[int]) -> dict[int, float]:
-    """How far each counter rose; not among them are those without both readings and those that went back."""
-    rose = {point: last[point][1] - first[point][1] for point in first if point in last and point not in dropped}
-    return {point: energy_kwh for point, energy_kwh in rose.items() if energy_kwh >= 0}
+def _sum_kwh(quarters: Quarters, start_at: datetime, end_at: datetime) -> float | None:
+    return pooled(quarters, span_weights(quarters, start_at, end_at)).energy_kwh
 
 
-def _yesterday_kwh(session: Session, meters: Collection[int], now: datetime, zone: ZoneInfo) -> float | None:
+def _yesterday_kwh(session: Session, meters: Sequence[Meter], now: datetime, zone: ZoneInfo) -> float | None:
     by_now = a_day_earlier(now, zone)
     midnight, _ = local_day(by_now, zone)
-    first, last = (_good_reading(session, meters, at - NEAR, at, newest=True) for at in (midnight, by_now))
-    rose = increases(first, last, counter_drops(session, midnight, by_now))
-    return sum(rose.values()) if len(rose) == len(meters) else None
-
-
-def _at_midnight(session: Session, meters: Collection[int], midnight: datetime, now: datetime) -> Counts:
-    """What each counter said at midnight: the last reading shortly before, else the first one after."""
-    before = _good_reading(session, meters, midnight - NEAR, midnight, newest=True)
-    missing = [point for point in meters if point not in before]
-    return before | _good_reading(session, missing, midnight, now, newest=False)
-
-
-def _now(session: Session, meters: Collection[int], midnight: datetime, now: datetime) -> Counts:
-    """What each counter said last since midnight."""
-    newest = {
-        row.data_point_id: (row.read_at_ms, row.value)
-        for row in latest(session, meters)
-        if row.quality == Quality.GOOD and row.value is not None and to_ms(midnight) < row.read_at_ms <= to_ms(now)
-    }
-    missing = [point for point in meters if point not in newest]
-    return newest | _good_reading(session, missing, midnight, now, newest=True)
-
-
-def _good_reading(
-    session: Session, points: Collection[int], after: datetime, until: datetime, *, newest: bool
-) -> Counts:
-    """The newest or oldest good reading of each point in after < t <= until: one look into an index each."""
-    searched, found = reading_all.alias("searched").c, reading_all.alias("found").c
-    at = (
-        select(searched.read_at)
-        .where(searched.data_point_id == DataPoint.id, searched.quality == Quality.GOOD, searched.value.is_not(None))
-        .where(searched.read_at > to_ms(after), searched.read_at <= to_ms(until))
-        .order_by(searched.read_at.desc() if newest else searched.read_at)
-        .limit(1)
-        .correlate(DataPoint)
-        .scalar_subquery()
-    )
-    value = select(found.value).where(found.data_point_id == DataPoint.id, found.read_at == at).scalar_subquery()
-    rows = session.execute(select(DataPoint.id, at, value).where(DataPoint.id.in_(points)))
-    return {point: (at_ms, value) for point, at_ms, value in rows if at_ms is not None}
+    quarters = quarters_of(session, kwh_per_unit(meters), midnight, by_now, now)
+    return None if (quarters.marks == Mark.MISSING).any() else _sum_kwh(quarters, midnight, by_now)
 
 
 def _points_of(session: Session, site: Site, quantity: Quantity) -> dict[int, float]:
@@ -194,11 +158,11 @@ def _power_points_of(session: Session, gateway_id: int) -> Sequence[int]:
 
 def _normal_range(session: Session, points: Sequence[int], now: datetime) -> tuple[float | None, float | None]:
     readings = reading_all.c
-    bucket = readings.read_at // BUCKET_MS
+    bucket = readings.read_at // QUARTER_MS
     statement = (
         select(bucket.label("bucket"), readings.data_point_id, func.avg(readings.value).label("mean_w"))
         .where(readings.data_point_id.in_(points), readings.quality == Quality.GOOD)
-        .where(readings.read_at >= to_ms(now - NORMAL_SPAN), readings.read_at < to_ms(now) // BUCKET_MS * BUCKET_MS)
+        .where(readings.read_at >= to_ms(now - NORMAL_SPAN), readings.read_at < to_ms(now) // QUARTER_MS * QUARTER_MS)
         .group_by(readings.data_point_id, bucket)
     )
     means = statement.subquery()

@@ -1,6 +1,6 @@
 """Energy since midnight, demand and normal ranges, in the site's own time."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from models.database import Database, to_ms
 from models.energy import EnergyToday, a_day_earlier, demand, energy_today, local_day, refresh_normal_ranges
-from models.events import EventKind, log_event
 from models.gateways import Gateway, Quantity, Site
 from models.readings import Quality, Sample, insert_settled, settle, store
+from models.rollups import advance
 from tests.models.plant import INTERVAL_S, add_gateway, add_meter, add_site, read
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -87,7 +87,7 @@ def test_energy_is_what_the_counters_rose_since_midnight(session: Session, site:
     for start_kwh in (1000.0, 5.0):
         meter = add_meter(session, gateway, Quantity.ENERGY_IMPORT)
         read(session, meter, MIDNIGHT - HOUR, start_kwh - 1)
-        read(session, meter, MIDNIGHT - MINUTE, start_kwh)
+        read(session, meter, MIDNIGHT - MINUTE, start_kwh - 0.1)
         read(session, meter, MIDNIGHT + MINUTE, start_kwh + 0.1)
         read(session, meter, NOON, start_kwh + 42)
     assert energy_today(session, site, NOON) == EnergyToday(84.0, 2, 2, None)
@@ -113,32 +113,38 @@ def test_a_counter_that_was_not_read_today_is_not_counted(session: Session, site
     assert energy_today(session, site, NOON) == EnergyToday(None, 0, 1, None)
 
 
-def test_a_counter_that_fell_is_not_counted(session: Session, site: Site, gateway: Gateway, meter: int) -> None:
+def test_a_counter_that_began_again_counts_what_it_shows_since(
+    session: Session, site: Site, gateway: Gateway, meter: int
+) -> None:
     other = add_meter(session, gateway, Quantity.ENERGY_IMPORT)
-    for point, end_kwh in ((meter, 3.0), (other, 120.0)):
-        read(session, point, MIDNIGHT, 100.0)
-        read(session, point, NOON, end_kwh)
-    today = energy_today(session, site, NOON)
-    assert (today.energy_kwh, today.meters_counted, today.meters) == (20.0, 1, 2)
+    for hours, kwh in enumerate((100.0, 110.0, 0.0, 3.0, 4.0, 6.0)):
+        read(session, meter, MIDNIGHT + hours * HOUR, kwh)
+        read(session, other, MIDNIGHT + hours * HOUR, hours)
+    today = energy_today(session, site, MIDNIGHT + 5 * HOUR)
+    assert (today.energy_kwh, today.meters_counted, today.meters) == (10.0 + 6.0 + 5.0, 2, 2)
 
 
-def test_a_counter_that_fell_and_rose_above_is_not_counted(session: Session, site: Site, meter: int) -> None:
-    read(session, meter, MIDNIGHT, 1.0)
-    log_event(session, at=MIDNIGHT + HOUR, kind=EventKind.COUNTER_WENT_BACK, text="", data_point_id=meter)
-    read(session, meter, NOON, 20.0)
-    assert energy_today(session, site, NOON).energy_kwh is None
+def test_a_counter_that_began_again_and_rose_above_is_not_taken_for_one_that_rose(
+    session: Session, site: Site, meter: int
+) -> None:
+    for hours, kwh in enumerate((1.0, 2.0, 0.0, 4.0, 9.0, 14.0, 20.0)):
+        read(session, meter, MIDNIGHT + hours * HOUR, kwh)
+    assert energy_today(session, site, MIDNIGHT + 6 * HOUR).energy_kwh == 19.0  # a zero alone is a failed read
+    for hours, kwh in enumerate((0.0, 0.5, 0.6, 0.7, 30.0), start=7):
+        read(session, meter, MIDNIGHT + hours * HOUR, kwh)
+    assert energy_today(session, site, MIDNIGHT + 11 * HOUR).energy_kwh == 19.0 + 30.0
 
 
-def test_a_counter_that_fell_yesterday_is_counted_today(session: Session, site: Site, meter: int) -> None:
-    log_event(session, at=MIDNIGHT - HOUR, kind=EventKind.COUNTER_WENT_BACK, text="", data_point_id=meter)
-    read(session, meter, MIDNIGHT, 1.0)
-    read(session, meter, NOON, 20.0)
-    assert energy_today(session, site, NOON).energy_kwh == 19.0
+def test_another_meter_is_no_energy(session: Session, site: Site, meter: int) -> None:
+    for hours, kwh in enumerate((5_000.0, 5_001.0, 5_002.0, 3_000.0, 3_001.0, 3_002.0)):
+        read(session, meter, MIDNIGHT + hours * HOUR, kwh)
+    today = energy_today(session, site, MIDNIGHT + 5 * HOUR)
+    assert (today.energy_kwh, today.meters_counted) == (4.0, 1)
 
 
 def test_no_value_and_suspect_values_are_passed_over(session: Session, site: Site, meter: int) -> None:
-    read(session, meter, MIDNIGHT - 2 * MINUTE, 100.0)
-    read(session, meter, MIDNIGHT - MINUTE, 9e9, Quality.SUSPECT)
+    read(session, meter, MIDNIGHT, 100.0)
+    read(session, meter, MIDNIGHT + MINUTE, 9e9, Quality.SUSPECT)
     read(session, meter, NOON - MINUTE, 110.0)
     read(session, meter, NOON, None, Quality.NOT_AVAILABLE)
     assert energy_today(session, site, NOON).energy_kwh == 10.0
@@ -151,36 +157,59 @@ def test_a_counter_first_read_this_morning_counts_from_then_on(session: Session,
     assert (today.energy_kwh, today.since_at) == (4.0, MIDNIGHT + 8 * HOUR)
 
 
-def test_a_reading_long_before_midnight_does_not_stand_for_it(session: Session, site: Site, meter: int) -> None:
+def test_a_gap_over_midnight_is_spread_over_its_time(session: Session, site: Site, meter: int) -> None:
     read(session, meter, MIDNIGHT - 2 * HOUR, 100.0)
     read(session, meter, MIDNIGHT + HOUR, 106.0)
     read(session, meter, NOON, 110.0)
-    today = energy_today(session, site, NOON)
-    assert (today.energy_kwh, today.since_at) == (4.0, MIDNIGHT + HOUR)
+    assert energy_today(session, site, NOON) == EnergyToday(2.0 + 4.0, 1, 1, None)
 
 
-def test_yesterdays_energy_ends_at_the_same_time_of_day(session: Session, site: Site, meter: int) -> None:
-    for at, energy_kwh in (
-        (YESTERDAY, 0.0),
-        (NOON - DAY, 11.0),
-        (NOON - DAY + MINUTE, 12.0),
-        (MIDNIGHT, 30.0),
-        (NOON, 50.0),
-    ):
-        read(session, meter, at, energy_kwh)
-    today = energy_today(session, site, NOON)
-    assert (today.energy_kwh, today.yesterday_by_now_kwh) == (20.0, 11.0)
+def test_a_last_reading_holds_until_the_next_is_due(session: Session, site: Site, meter: int) -> None:
+    read(session, meter, MIDNIGHT, 100.0)
+    read(session, meter, NOON, 110.0)
+    assert energy_today(session, site, NOON + timedelta(seconds=20)).energy_kwh == 10.0
+    assert energy_today(session, site, NOON + HOUR).energy_kwh == 10.0
 
 
-def test_yesterday_is_unknown_unless_every_counted_meter_has_its_midnight(
-    session: Session, site: Site, gateway: Gateway, meter: int
-) -> None:
-    other = add_meter(session, gateway, Quantity.ENERGY_IMPORT)
-    for point, first_at in ((meter, YESTERDAY), (other, YESTERDAY - 16 * MINUTE)):
-        for at, energy_kwh in ((first_at, 0.0), (NOON - DAY, 11.0), (MIDNIGHT, 30.0), (NOON, 50.0)):
-            read(session, point, at, energy_kwh)
-    today = energy_today(session, site, NOON)
-    assert (today.energy_kwh, today.yesterday_by_now_kwh) == (40.0, None)
+def rolled_day(database: Database, meters: Mapping[datetime, Collection[int]]) -> Site:
+    """Two days of meters that count 0.5 kWh an hour yesterday and 1 an hour today, from the given times on."""
+    with database.write() as session:
+        site = add_site(session)
+        gateway = add_gateway(session, site)
+        gateway.poll_interval_s = 900.0
+        points = {
+            add_meter(session, gateway, Quantity.ENERGY_IMPORT): first for first, ids in meters.items() for _ in ids
+        }
+    with database.write() as session:
+        for point, first_at in points.items():
+            for quarter in range(4 * 37 + 1):
+                at = YESTERDAY - HOUR + quarter * 15 * MINUTE
+                hours = (at - YESTERDAY) / HOUR
+                if first_at <= at <= NOON:
+                    read(session, point, at, 100 + (hours / 2 if hours < 24 else 12 + hours - 24))
+    advance(database, NOON)
+    return site
+
+
+def test_yesterdays_energy_ends_at_the_same_time_of_day(database: Database) -> None:
+    site = rolled_day(database, {YESTERDAY - HOUR: [1, 2]})
+    with database.read() as session:
+        today = energy_today(session, site, NOON)
+    assert today.energy_kwh == pytest.approx(24.0) and today.yesterday_by_now_kwh == pytest.approx(12.0)
+
+
+def test_yesterdays_energy_ends_within_a_quarter_of_an_hour(database: Database) -> None:
+    site = rolled_day(database, {YESTERDAY - HOUR: [1]})
+    with database.read() as session:
+        today = energy_today(session, site, NOON - 10 * MINUTE)
+    assert today.yesterday_by_now_kwh == pytest.approx((12 - 1 / 6) / 2)
+
+
+def test_yesterday_is_unknown_unless_it_is_known_of_every_counted_meter(database: Database) -> None:
+    site = rolled_day(database, {YESTERDAY - HOUR: [1], YESTERDAY + 5 * HOUR: [2]})
+    with database.read() as session:
+        today = energy_today(session, site, NOON)
+    assert today.energy_kwh == pytest.approx(24.0) and today.yesterday_by_now_kwh is None
 
 
 def test_a_day_of_23_hours_is_counted_from_its_own_midnight(session: Session, site: Site, meter: int) -> None:
