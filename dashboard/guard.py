@@ -23,7 +23,18 @@ OPEN_RULES = frozenset(
 # Of the HTTP API for servers: each request is signed with the app's secret.
 SIGNED_PREFIXES = ("/apps/", "/users/<user_id>/terminate_connections")
 # Asked for by scripts and programs: a redirect to a page would be taken for data.
-DATA_PREFIXES = ("/_", "/api/", "/app/", "/apps/", "/broadcasting/", "/live/", "/metrics", "/users/", "/ws")
+DATA_PREFIXES = (
+    "/_",
+    "/api/",
+    "/app/",
+    "/apps/",
+    "/broadcasting/",
+    "/history/export",
+    "/live/",
+    "/metrics",
+    "/users/",
+    "/ws",
+)
 
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; font-src 'self'; "
