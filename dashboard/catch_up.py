@@ -45,7 +45,7 @@ def register(server: Flask, database: Database) -> None:
 
     @server.get("/live/snapshot")
     def live_snapshot_route() -> Response:
-        return _json(live_snapshot(database, current_sight()))
+        return json_answer(live_snapshot(database, current_sight()))
 
     @server.get("/live/readings")
     def live_readings_route() -> Response:
@@ -53,8 +53,8 @@ def register(server: Flask, database: Database) -> None:
         try:
             question = parse_question(request, now)
         except BadQuestion as error:
-            return _json({"error": str(error)}, status=400)
-        return _json(live_readings(database, question, now, current_sight()))
+            return json_answer({"error": str(error)}, status=400)
+        return json_answer(live_readings(database, question, now, current_sight()))
 
 
 def live_snapshot(database: Database, sight: Sight = None) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def gateway_state(gateway: Gateway) -> dict[str, Any]:
     }
 
 
-def _json(answer: dict[str, Any], status: int = 200) -> Response:
+def json_answer(answer: dict[str, Any], status: int = 200) -> Response:
     """An answer that nobody keeps, compressed when it is large."""
     body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
     response = Response(body, status, mimetype="application/json", headers={"Cache-Control": "no-store"})

@@ -39,8 +39,13 @@ window.monitor.formats = (() => {
   /* Watts as an amount in kW with a resolution that suits its size. */
   function power(powerW) {
     const value = powerW === null ? null : powerW / 1000;
+    return { value, unit: "kW", digits: digitsOf(value) };
+  }
+
+  /* Decimals that suit a value's size. */
+  function digitsOf(value) {
     const size = Math.abs(value || 0);
-    return { value, unit: "kW", digits: size >= 1000 ? 0 : size < 10 && size > 0 ? 2 : 1 };
+    return size >= 1000 ? 0 : size < 10 && size > 0 ? 2 : 1;
   }
 
   /* A span in the words of the plant floor: 48 s, 2 min 14 s, 12 min, 3 h 5 min, 2 d 4 h. */
@@ -103,5 +108,5 @@ window.monitor.formats = (() => {
     return wall - Math.floor(atMs / 1000) * 1000;
   }
 
-  return { NO_VALUE, useTimeZone, number, separators, amount, power, span, time, date, moment, zone, zoneOffsetMs };
+  return { NO_VALUE, useTimeZone, number, separators, amount, digitsOf, power, span, time, date, moment, zone, zoneOffsetMs };
 })();

@@ -17,7 +17,9 @@ window.monitor.plant = (() => {
     lines: [], // the chart's: {name, series}, the total first
     watermarkMs: null, // newest server time up to which readings are known; stands still while disconnected
     newestReadingMs: null,
+    watched: [], // ids of points whose readings a page wants besides
   };
+  const listeners = new Set();
 
   /* Take over a description; readings of points that stay are kept. True when there are points without readings. */
   plant.describe = (description) => {
@@ -26,16 +28,30 @@ window.monitor.plant = (() => {
     plant.edition += 1;
     monitor.formats.useTimeZone(description.time_zone);
     monitor.clock.heard(description.at);
-    plant.rings = new Map(pointIds(description).map((id) => [id, before.get(id) || new Ring()]));
+    keepRings(before);
     plant.gatewayIds = new Map(description.gateways.flatMap((facts) => facts.points.map((id) => [id, facts.id])));
     plant.gateways = new Map(description.gateways.map((facts) => [facts.id, gatewayOf(facts)]));
     plant.lines = linesOf(plant.gateways);
     return [...plant.rings.keys()].some((id) => !before.has(id));
   };
 
-  function pointIds(description) {
-    return description.gateways.flatMap((facts) => facts.points);
+  function keepRings(before) {
+    const ids = plant.description.gateways.flatMap((facts) => facts.points).concat(plant.watched);
+    plant.rings = new Map(ids.map((id) => [id, before.get(id) || new Ring()]));
   }
+
+  /* From now on the readings of these points are kept and caught up too; those that came before must be fetched. */
+  plant.watch = (ids) => {
+    plant.watched = [...ids];
+    if (plant.description) keepRings(plant.rings);
+  };
+
+  /* Call a function with every reading of any point: (id, time, value or text, quality, is it new to its ring).
+     Returns what ends it. */
+  plant.listen = (listener) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  };
 
   function gatewayOf(facts) {
     const known = plant.gateways.get(facts.id) || {};
@@ -65,6 +81,7 @@ window.monitor.plant = (() => {
     const gateway = plant.gateways.get(gatewayId);
     if (gateway) gateway.newestReadingMs = Math.max(gateway.newestReadingMs, atMs);
     plant.newestReadingMs = Math.max(plant.newestReadingMs, atMs);
+    for (const listener of listeners) listener(pointId, atMs, value, quality, isNew);
     return isNew;
   };
 

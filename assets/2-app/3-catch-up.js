@@ -10,6 +10,7 @@ window.monitor.catchUp = (() => {
   let completeUntilMs = null;
   let gapsFound = 0;
   let running = null;
+  const listeners = new Set();
 
   class SignedOut extends Error {}
 
@@ -39,6 +40,19 @@ window.monitor.catchUp = (() => {
       await fetchAll(firstMissingMs());
     } while (gapsBefore !== gapsFound && (await rest()));
     isGap = false;
+    for (const listener of listeners) listener();
+  }
+
+  /* Call a function whenever what was missing has been fetched. Returns what ends it. */
+  function listen(listener) {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  /* The readings of the last half hour of points that are watched from now on. */
+  async function seed(ids) {
+    const found = { reachedMs: Infinity, earliestMs: Infinity, count: 0 };
+    await fetchPoints(ids, Math.floor(monitor.clock.serverMs() - monitor.plant.KEPT_MS), found);
   }
 
   function rest() {
@@ -105,5 +119,7 @@ window.monitor.catchUp = (() => {
     answer.gateways.forEach(monitor.plant.gatewayState);
   }
 
-  return { gapFound, nothingKnown, run, isRunning: () => running !== null, isComplete: () => !isGap, SignedOut };
+  return {
+    gapFound, nothingKnown, run, seed, listen, fetchJson, isRunning: () => running !== null, isComplete: () => !isGap, SignedOut,
+  };
 })();

@@ -94,7 +94,7 @@ window.monitor.frames = (() => {
 
   const receivers = {
     snapshot({ readings, gateways }) {
-      for (const [id, atMs, value, quality] of readings) plant.reading(id, atMs, value, quality);
+      for (const [id, atMs, value, quality, text] of readings) plant.reading(id, atMs, text ?? value, quality);
       gateways.forEach(plant.gatewayState);
     },
     /* It may repeat what was said before: of several frames at once Dash drops all but the last. */

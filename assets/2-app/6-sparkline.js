@@ -5,14 +5,14 @@ window.monitor.sparkline = (() => {
   const LINE_PX = 1.8;
 
   /* times, values: the line, null for a gap. startMs..endMs: the width. band: {low, high} or null.
-     colours: {line, band, gap}. */
-  function draw(canvas, { times, values, startMs, endMs, band, colours }) {
+     colours: {line, band, gap}. dotPx, linePx: sizes for a smaller place. */
+  function draw(canvas, { times, values, startMs, endMs, band, colours, dotPx = DOT_PX, linePx = LINE_PX }) {
     const context = fit(canvas);
     const { clientWidth: width, clientHeight: height } = canvas;
-    const scale = scaleOf(values, band, height);
-    const x = (atMs) => ((atMs - startMs) / (endMs - startMs)) * (width - DOT_PX - 1);
+    const scale = scaleOf(values, band, height, dotPx);
+    const x = (atMs) => ((atMs - startMs) / (endMs - startMs)) * (width - dotPx - 1);
     if (band) drawBand(context, width, scale(band.high), scale(band.low), colours.band);
-    drawLine(context, times.map(x), values.map((value) => (value === null ? null : scale(value))), colours.line);
+    drawLine(context, times.map(x), values.map((value) => (value === null ? null : scale(value))), colours.line, dotPx, linePx);
   }
 
   /* A canvas has its own pixels: as many as the screen has under it. */
@@ -28,13 +28,13 @@ window.monitor.sparkline = (() => {
   }
 
   /* From a value to a height that keeps the line and the band inside. */
-  function scaleOf(values, band, height) {
+  function scaleOf(values, band, height, dotPx) {
     const known = values.filter((value) => value !== null).concat(band ? [band.low, band.high] : []);
     const low = Math.min(...known);
     const high = Math.max(...known);
-    const inner = height - 2 * DOT_PX;
+    const inner = height - 2 * dotPx;
     const perUnit = high > low ? inner / (high - low) : 0;
-    return (value) => DOT_PX + (perUnit ? (high - value) * perUnit : inner / 2);
+    return (value) => dotPx + (perUnit ? (high - value) * perUnit : inner / 2);
   }
 
   function drawBand(context, width, top, bottom, colour) {
@@ -42,8 +42,8 @@ window.monitor.sparkline = (() => {
     context.fillRect(0, top, width, bottom - top);
   }
 
-  function drawLine(context, xs, ys, colour) {
-    Object.assign(context, { strokeStyle: colour, fillStyle: colour, lineWidth: LINE_PX, lineJoin: "round" });
+  function drawLine(context, xs, ys, colour, dotPx, linePx) {
+    Object.assign(context, { strokeStyle: colour, fillStyle: colour, lineWidth: linePx, lineJoin: "round" });
     context.beginPath();
     ys.forEach((y, index) => {
       if (y === null) return;
@@ -54,7 +54,7 @@ window.monitor.sparkline = (() => {
     const last = ys.length - 1;
     if (last < 0 || ys[last] === null) return;
     context.beginPath();
-    context.arc(xs[last], ys[last], DOT_PX, 0, 2 * Math.PI);
+    context.arc(xs[last], ys[last], dotPx, 0, 2 * Math.PI);
     context.fill();
   }
 
