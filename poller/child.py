@@ -76,7 +76,7 @@ def poller_child(settings: Settings, attend: Callable[[socket.socket], None]) ->
         with theirs:
             process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
                 [sys.executable, "-m", "poller", "--link", str(theirs.fileno())],
-                env=_environment(settings),
+                env=child_environment(settings),
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
@@ -94,7 +94,7 @@ def simulator_child(settings: Settings) -> Child:
     def start() -> "subprocess.Popen[bytes]":
         return subprocess.Popen(  # noqa: S603  # our own interpreter and module
             [sys.executable, "-m", "poller.simulator", *options],
-            env=_environment(settings),
+            env=child_environment(settings),
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
@@ -102,7 +102,7 @@ def simulator_child(settings: Settings) -> Child:
     return Child("simulated plant", start)
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def child_environment(settings: Settings) -> dict[str, str]:
     """Ours, with every setting spelt out and the program's modules in reach from any folder."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return os.environ | settings.environment() | {"PYTHONPATH": path}
