@@ -33,19 +33,30 @@ if TYPE_CHECKING:  # what serving takes is loaded when it is needed: the other c
     from realtime.standings import Standings
 
 # Commands that a bad template of the user's does not stop: `template` mends it, the others need none.
-WITHOUT_TEMPLATES = ("probe", "read", "settings", "simulator", "template", "token", "user", "websocket-test")
+WITHOUT_TEMPLATES = (
+    *("backup", "move-database", "restore", "verify"),
+    *("probe", "read", "settings", "simulator", "template", "token", "user", "websocket-test"),
+)
 COMMANDS = {
+    "backup": "commands.backup:backup",
+    "device": "commands.devices:device",
     "gateway": "commands.gateways:gateway",
+    "move-database": "commands.backup:move_database",
     "point": "commands.values:point_group",
     "probe": "poller.field_tools:probe_link",
     "read": "poller.field_tools:read",
+    "report": "commands.reports:report",
+    "restore": "commands.backup:restore_command",
     "scan": "poller.field_tools:scan_units",
     "settings": "commands.plant:show_settings",
     "simulator": "commands.plant:simulator",
+    "store": "commands.store:store",
+    "tariff": "commands.tariffs:tariff",
     "template": "commands.templates:template_group",
     "templates": "commands.templates:list_templates",
     "token": "commands.tokens:token",
     "user": "commands.users:user",
+    "verify": "commands.backup:verify",
     "websocket-test": "commands.websocket_test:websocket_test",
     "write": "commands.values:write",
 }

@@ -13,10 +13,10 @@ from dash import Input, Output, html
 from dash.development.base_component import Component
 from flask import Flask
 
-from dashboard import catch_up, responses, shell
+from dashboard import catch_up, exports, responses, shell
 from dashboard.browser_reports import register_browser_reports
 from dashboard.health_routes import register_health_routes
-from dashboard.pages import overview
+from dashboard.pages import energy, history, live, overview, store
 from dashboard.pages.realtime import RealtimePage
 from dashboard.realtime_health import RealtimeHealth
 from dashboard.roles import is_allowed
@@ -58,7 +58,7 @@ class Page(Protocol):
     def register(self, app: dash.Dash, database: Database, backlog: Callable[[], Backlog]) -> None: ...
 
 
-PAGES: tuple[Page, ...] = (overview,)
+PAGES: tuple[Page, ...] = (overview, live, history, energy, store)
 
 
 def create_dashboard(
@@ -94,6 +94,7 @@ def create_dashboard(
     for page in pages:
         page.register(app, database, backlog)
     catch_up.register(server, database)
+    exports.register(server, database, settings.data_folder / "exports")
     if health is not None:
         register_browser_reports(server, health.browsers)
         register_health_routes(server, health)

@@ -8,6 +8,8 @@ from models.database import to_ms
 
 Words: TypeAlias = list[Any]  # of a note: words as str, amounts and times as JSON
 
+SIZES = ("kB", "MB", "GB", "TB")
+
 
 @dataclass(frozen=True, slots=True)
 class Amount:
@@ -41,6 +43,15 @@ def count(number: float) -> Amount:
 
 def milliseconds(duration_ms: float | None) -> Amount:
     return Amount(duration_ms, "ms")
+
+
+def size(amount_bytes: float | None) -> Amount:
+    """Bytes in kB, MB, GB or TB (of 1,000), with a resolution that suits the size."""
+    if amount_bytes is None:
+        return Amount(None, "MB")
+    power = next((power for power in (4, 3, 2) if amount_bytes >= 1000**power), 1)
+    scaled = amount_bytes / 1000**power
+    return Amount(scaled, SIZES[power - 1], _digits(scaled))
 
 
 def note(*words: str | Amount | datetime) -> Words:

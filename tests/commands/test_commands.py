@@ -5,9 +5,10 @@ import pytest
 from tests.commands.conftest import Command
 
 COMMANDS = """
-    gateway add, gateway edit, gateway list, gateway pause, gateway resume, gateway show, point edit, probe, read, scan,
-    settings, simulator, template export, template import, templates, token create, token list, token revoke,
-    user create, user limit, user link, user password, websocket-test, write"""
+    backup, gateway add, gateway edit, gateway list, gateway pause, gateway resume, gateway show, move-database,
+    point edit, probe, read, restore, scan, settings, simulator, template export, template import, templates,
+    token create, token list, token revoke, user create, user limit, user link, user password, verify, websocket-test,
+    write"""
 
 
 @pytest.mark.parametrize("words", [words.strip() for words in COMMANDS.split(",")])
