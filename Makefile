@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SERVERS := tests/interoperability/servers
+HISTORY ?= data/benchmark
 
 .PHONY: demo run test lint check format bench soak
 
@@ -28,7 +29,8 @@ format: $(VENV)/development
 	$(BIN)/ruff format .
 
 bench: $(VENV)/development $(VENV)/debian
-	for script in first_light store polling soak fan_out latency browser_soak; do $(BIN)/python benchmarks/$$script.py --quick || exit 1; done
+	for script in first_light store polling soak fan_out latency browser_soak pages; do $(BIN)/python benchmarks/$$script.py --quick || exit 1; done
+	$(BIN)/python benchmarks/history.py --quick --folder $(HISTORY)
 
 # A hundred thousand polls of gateways that misbehave; about two minutes.
 soak: $(VENV)/development

@@ -1,9 +1,14 @@
-"""How fast readings are stored in SQLite, and how large they are: ours, the bare driver, and the obvious table.
+"""How fast readings are stored, how large they stay, what their upkeep costs, and whether it ever holds anybody up.
 
-    python benchmarks/store.py [--quick] [--json]
+    python benchmarks/store.py [--quick] [--json] [--part insert upkeep sustained holdup]
 
-A batch is one second of 200 gateways with 30 points each, in one transaction. The three take turns, each round in a
-fresh file; the figures are medians. `--json` prints them as one JSON object on the last line.
+insert: one second of 200 gateways with 30 points each in one transaction, by ours on SQLite and on PostgreSQL, the bare
+driver, the ORM's obvious table, PostgreSQL's COPY, and DuckDB over Parquet. They take turns, each round in a new place;
+figures are medians. Durability is alike: a crash of the process loses nothing, one of the machine may lose the last.
+upkeep: the same readings settled and rolled up afterwards, and the bytes that stay, rollups apart.
+sustained: 10,000 readings a second while charts are read, readings settle, are rolled up and pruned.
+holdup: how long a poll that is stored meanwhile has to wait for settling, and for retention, at full speed.
+Targets: 200,000 readings/s into SQLite, 30 bytes a reading, upkeep 40 % of the insert, commits p99 under 100 ms.
 """
 
 import argparse
@@ -14,194 +19,165 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
 import numpy as np
-from sqlalchemy import DateTime, Index
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.store_figures import percentiles, show
+from benchmarks.store_peers import CONTENDERS, POINTS, START_MS, Batch, Inserted, batches_of, take_turn
+from benchmarks.store_sustained import sustained
+from benchmarks.store_upkeep import upkeep
 from models.database import Database, from_ms
-from models.readings import Quality, Sample, settle, store
+from models.readings import Quality, Sample, prune, settle, store
 from models.schema import upgrade
+from tests.models.postgresql import Cluster
 
-POINTS = 6_000
-START_MS = 1_750_000_000_000
-
-Batch = Sequence[Sample]
+HOLDUP_POINTS = 150
+Figures = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Figures:
-    rows_per_s: float
-    bytes_per_reading: float
+class Sizes:
+    """How much of everything. batches: of a round. backlog: batches that settle while polls are stored."""
+
+    rounds: int
+    batches: int
+    quarters: int
+    intervals_s: Sequence[float]
+    seconds: float
+    meters: int
+    backlog: int
 
 
-class ObviousBase(DeclarativeBase):
-    pass
+FULL = Sizes(rounds=7, batches=10, quarters=4, intervals_s=(1, 5), seconds=60, meters=1000, backlog=100)
+QUICK = Sizes(rounds=3, batches=5, quarters=1, intervals_s=(5,), seconds=10, meters=100, backlog=10)
 
 
-class ObviousReading(ObviousBase):
-    """What one writes first: an id, a time, and an index to find a point's readings."""
-
-    __tablename__ = "readings"
-    __table_args__ = (Index("ix_readings_point_time", "data_point_id", "read_at"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    data_point_id: Mapped[int]
-    read_at: Mapped[datetime] = mapped_column(DateTime)
-    value: Mapped[float | None]
-    quality: Mapped[int]
-
-
-def batches_of(count: int) -> list[Batch]:
-    values = np.random.default_rng(1).normal(230, 5, (count, POINTS)).round(2).tolist()
-    return [
-        [
-            Sample(point + 1, START_MS + 1000 * number + point // 30 * 5, value, Quality.GOOD)
-            for point, value in enumerate(row)
-        ]
-        for number, row in enumerate(values)
-    ]
-
-
-def with_store(path: Path, batches: Sequence[Batch]) -> float:
-    """Our own: recent readings, and the newest of each point kept up."""
-    database = Database(f"sqlite:///{path}")
-    upgrade(database)
-    started = time.perf_counter()
-    for batch in batches:
-        with database.write() as session:
-            store(session, batch)
-    took_s = time.perf_counter() - started
-    database.close()
-    return took_s
-
-
-def with_bare_driver(path: Path, batches: Sequence[Batch]) -> float:
-    """The floor: the same table of readings, nothing else, no SQLAlchemy."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.executescript(
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-        "CREATE TABLE reading (read_at BIGINT, data_point_id INTEGER, value DOUBLE, quality SMALLINT,"
-        " PRIMARY KEY (read_at, data_point_id)) WITHOUT ROWID;"
-    )
-    started = time.perf_counter()
-    for batch in batches:
-        rows = [(s.read_at_ms, s.data_point_id, s.value, int(s.quality)) for s in batch]
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT INTO reading VALUES (?, ?, ?, ?)", rows)
-        connection.execute("COMMIT")
-    took_s = time.perf_counter() - started
-    connection.close()
-    return took_s
-
-
-def with_obvious_table(path: Path, batches: Sequence[Batch]) -> float:
-    """The ORM's objects, added and committed."""
-    database = Database(f"sqlite:///{path}")
-    ObviousBase.metadata.create_all(database.engine)
-    started = time.perf_counter()
-    for batch in batches:
-        with Session(database.engine) as session:
-            session.add_all(
-                ObviousReading(
-                    data_point_id=s.data_point_id, read_at=from_ms(s.read_at_ms), value=s.value, quality=int(s.quality)
-                )
-                for s in batch
-            )
-            session.commit()
-    took_s = time.perf_counter() - started
-    database.close()
-    return took_s
-
-
-CONTENDERS: dict[str, Callable[[Path, Sequence[Batch]], float]] = {
-    "store()": with_store,
-    "bare sqlite3 executemany": with_bare_driver,
-    "ORM, id and index": with_obvious_table,
-}
-
-
-def used_bytes(path: Path) -> int:
-    """Of the pages in use, with all that belongs to the readings; free pages are filled again."""
-    with sqlite3.connect(path) as connection:
-        pages, free, size = (
-            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-        )
-    return int((pages - free) * size)
-
-
-def compare(rounds: int, batches: Sequence[Batch]) -> dict[str, Figures]:
-    found: dict[str, list[Figures]] = {name: [] for name in CONTENDERS}
+def insert(sizes: Sizes, cluster: Cluster) -> dict[str, Figures]:
+    """Readings/s and bytes of each contender."""
+    batches = batches_of(sizes.batches)
     rows = len(batches) * POINTS
-    for number in range(rounds):
-        for name in np.roll(list(CONTENDERS), number):
+    found: dict[str, list[Inserted]] = {name: [] for name in CONTENDERS}
+    for number in range(sizes.rounds):
+        for name in np.roll(list(CONTENDERS), number).tolist():
             with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "readings.db"
-                took_s = CONTENDERS[name](path, batches)
-                found[name].append(Figures(rows / took_s, used_bytes(path) / rows))
+                found[name].append(take_turn(name, cluster, Path(folder), batches))
+    return {name: _of_rounds(turns, found["bare sqlite3 executemany"], rows) for name, turns in found.items()}
+
+
+def _of_rounds(turns: Sequence[Inserted], floor: Sequence[Inserted], rows: int) -> Figures:
+    """The median, the best round, and the median ratio to the floor of the same round."""
     return {
-        name: Figures(median(f.rows_per_s for f in figures), median(f.bytes_per_reading for f in figures))
-        for name, figures in found.items()
+        "readings_per_s": rows / median(turn.took_s for turn in turns),
+        "best_readings_per_s": rows / min(turn.took_s for turn in turns),
+        "times_the_bare_driver": median(turn.took_s / bare.took_s for turn, bare in zip(turns, floor, strict=True)),
+        "bytes_per_reading": median(turn.bytes_kept for turn in turns) / rows,
     }
 
 
-def settling(batches: Sequence[Batch]) -> dict[str, float]:
-    """How fast readings settle, and what a poll that is stored meanwhile has to wait."""
+def settling_and_pruning(batches: Sequence[Batch]) -> Figures:
+    """How fast readings settle and go, and what a poll that is stored meanwhile has to wait."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "readings.db"
-        with_store(path, batches)
-        database = Database(f"sqlite:///{path}")
-        done, waits_s = threading.Event(), [0.0]
-        thread = threading.Thread(target=store_polls, args=(database, done, waits_s))
-        thread.start()
-        started = time.perf_counter()
-        rows = settle(database, from_ms(START_MS + 1000 * len(batches)))
-        took_s = time.perf_counter() - started
-        done.set()
-        thread.join()
+        database = Database(f"sqlite:///{folder}/monitor.db")
+        upgrade(database)
+        for batch in batches:
+            with database.write() as session:
+                store(session, batch)
+        end_at = from_ms(START_MS + 1000 * (len(batches) + 60))
+        figures = _meanwhile("settle", database, lambda: settle(database, end_at))
+        figures |= _meanwhile("prune", database, lambda: prune(database, end_at))
         database.close()
-        return {
-            "settled_rows_per_s": rows / took_s,
-            "settled_bytes_per_reading": used_bytes(path) / rows,
-            "store_meanwhile_p99_ms": float(np.percentile(waits_s, 99)) * 1000,
-            "store_meanwhile_worst_ms": max(waits_s) * 1000,
-        }
+    return figures
 
 
-def store_polls(database: Database, done: threading.Event, waits_s: list[float]) -> None:
-    at_ms = START_MS + 86_400_000
+def _meanwhile(name: str, database: Database, work: Callable[[], int]) -> Figures:
+    done, waits_ms = threading.Event(), list[float]()
+    thread = threading.Thread(target=_store_polls, args=(database, done, waits_ms))
+    thread.start()
+    started = time.perf_counter()
+    rows = work()
+    took_s = time.perf_counter() - started
+    done.set()
+    thread.join()
+    return {f"{name}_rows_per_s": rows / took_s, **percentiles(f"store_during_{name}", waits_ms)}
+
+
+def _store_polls(database: Database, done: threading.Event, waits_ms: list[float]) -> None:
+    at_ms = max(START_MS + 86_400_000, int(datetime.now(UTC).timestamp() * 1000))
     while not done.wait(0.02):
         at_ms += 20
-        poll = [Sample(point, at_ms, 1.0, Quality.GOOD) for point in range(1, 151)]
+        poll = [Sample(point, at_ms, 1.0, Quality.GOOD) for point in range(1, HOLDUP_POINTS + 1)]
         started = time.perf_counter()
         with database.write() as session:
             store(session, poll)
-        waits_s.append(time.perf_counter() - started)
+        waits_ms.append((time.perf_counter() - started) * 1000)
+
+
+def measure_insert(sizes: Sizes, cluster: Cluster) -> dict[str, Figures]:
+    found = insert(sizes, cluster)
+    for name, figures in found.items():
+        show(f"{name}: {sizes.rounds} rounds of {sizes.batches} batches of {POINTS:,} readings", figures)
+    return found
+
+
+def measure_upkeep(sizes: Sizes, cluster: Cluster) -> dict[str, Figures]:
+    found: dict[str, Figures] = {}
+    for interval_s in sizes.intervals_s:
+        with tempfile.TemporaryDirectory() as folder:
+            found[f"SQLite, every {interval_s:g} s"] = upkeep(
+                f"sqlite:///{folder}/monitor.db", sizes.quarters, interval_s
+            )
+    name = cluster.make()
+    found["PostgreSQL, every 5 s"] = upkeep(cluster.url(name), sizes.quarters, 5)
+    cluster.drop(name)
+    for words, figures in found.items():
+        show(f"upkeep of {sizes.quarters} quarters of an hour of 300 points, {words}", figures)
+    return found
+
+
+def measure_sustained(sizes: Sizes, _cluster: Cluster) -> Figures:
+    with tempfile.TemporaryDirectory() as folder:
+        figures = sustained(f"sqlite:///{folder}/monitor.db", sizes.seconds, sizes.meters)
+    show(f"{sizes.meters * 10:,} points every second for {sizes.seconds:g} s, charts and upkeep beside it", figures)
+    return figures
+
+
+def measure_holdup(sizes: Sizes, _cluster: Cluster) -> Figures:
+    figures = settling_and_pruning(batches_of(sizes.backlog))
+    show(
+        f"{sizes.backlog * POINTS:,} readings settle and are deleted while polls of {HOLDUP_POINTS} are stored", figures
+    )
+    return figures
+
+
+PARTS: dict[str, Callable[[Sizes, Cluster], object]] = {
+    "insert": measure_insert,
+    "upkeep": measure_upkeep,
+    "sustained": measure_sustained,
+    "holdup": measure_holdup,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
+    parser.add_argument("--part", nargs="+", choices=list(PARTS), default=list(PARTS), help="only these")
     arguments = parser.parse_args()
-    rounds, count, backlog = (3, 5, 20) if arguments.quick else (7, 10, 150)
-
-    print(f"{rounds} rounds of {count} batches of {POINTS:,} readings, SQLite {sqlite3.sqlite_version}")
-    figures = compare(rounds, batches_of(count))
-    for name, found in figures.items():
-        print(f"{name:26} {found.rows_per_s:>11,.0f} rows/s {found.bytes_per_reading:6.1f} bytes/reading")
-    settled = settling(batches_of(backlog))
-    print(f"settling {backlog * POINTS:,} readings while polls of 150 are stored:")
-    for name, value in settled.items():
-        print(f"{name:26} {value:>11,.1f}")
+    print(f"SQLite {sqlite3.sqlite_version}, numpy {np.__version__}", flush=True)
+    cluster = Cluster()
+    try:
+        sizes = QUICK if arguments.quick else FULL
+        figures = {part: PARTS[part](sizes, cluster) for part in arguments.part}
+    finally:
+        cluster.close()
     if arguments.json:
-        print(json.dumps({"store": {name: asdict(found) for name, found in figures.items()}, "settle": settled}))
+        print(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -311,7 +311,10 @@ def _amounts(steps: _Steps, edges_ms: Integers) -> Integers:
 
 
 def _marks(steps: _Steps, edges_ms: Integers) -> Marks:
-    """The worst mark of the steps that cover each interval; MISSING before the first reading and after the last."""
+    """The worst mark of the steps that cover each interval; MISSING before the first reading and after the last.
+
+    A gap within one interval leaves nothing to interpolate: what was counted in it is measured.
+    """
     marks = np.zeros(len(edges_ms) - 1, np.uint8)
     if len(steps.amounts) == 0:
         marks[:] = Mark.MISSING
@@ -319,7 +322,11 @@ def _marks(steps: _Steps, edges_ms: Integers) -> Marks:
     for mark in np.unique(steps.marks).tolist() if steps.marks.any() else ():
         if mark != Mark.MEASURED:
             marked = np.flatnonzero(steps.marks == mark)
-            marks[_covered(steps.times_ms[marked], steps.times_ms[marked + 1], edges_ms)] = mark
+            starts_ms, ends_ms = steps.times_ms[marked], steps.times_ms[marked + 1]
+            if mark == Mark.INTERPOLATED:
+                has_edge = np.searchsorted(edges_ms, starts_ms, side="right") < np.searchsorted(edges_ms, ends_ms)
+                starts_ms, ends_ms = starts_ms[has_edge], ends_ms[has_edge]
+            marks[_covered(starts_ms, ends_ms, edges_ms)] = mark
     marks[(edges_ms[:-1] < steps.times_ms[0]) | (edges_ms[1:] > steps.times_ms[-1])] = Mark.MISSING
     return marks
 

@@ -6,6 +6,7 @@ to `reading`, ordered by point, where a chart finds one point's rows side by sid
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any, TypeAlias
 
 from sqlalchemy import BigInteger, Column, Connection, Double, Float, Integer, MetaData, SmallInteger, Table, Text
@@ -14,6 +15,7 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 from models.database import Base
 
 DAY_S = 86_400
+GROUP_ROWS = 60  # of one statement; SQLite before 3.32 takes 999 values
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -84,10 +86,19 @@ class Upsert:
         if not rows:
             return
         if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql(self._sqlite, list(rows))
+            self._run_sqlite(connection, rows)
         else:
             once = {row[: self._key_width]: row for row in rows}  # one statement may not touch a row twice
             connection.exec_driver_sql(self._postgresql, self._arrays(once.values()))
+
+    def _run_sqlite(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Many rows to a statement: that takes half the time of as many statements."""
+        whole = len(rows) // GROUP_ROWS * GROUP_ROWS
+        if whole:
+            groups = [tuple(chain.from_iterable(rows[at : at + GROUP_ROWS])) for at in range(0, whole, GROUP_ROWS)]
+            connection.exec_driver_sql(self._sqlite_group, groups)
+        if whole < len(rows):
+            connection.exec_driver_sql(self._sqlite, list(rows[whole:]))
 
     def _arrays(self, rows: Iterable[Row]) -> tuple[list[Any], ...]:
         """The rows as columns; numbers of a column of floats are all made floats, for an array has one type."""
@@ -96,9 +107,17 @@ class Upsert:
 
     @cached_property
     def _sqlite(self) -> str:
+        return self._sqlite_of(1)
+
+    @cached_property
+    def _sqlite_group(self) -> str:
+        return self._sqlite_of(GROUP_ROWS)
+
+    def _sqlite_of(self, rows: int) -> str:
         marks = ", ".join("?" for _ in self._table.columns)
+        values = ", ".join([f"({marks})"] * rows)
         now_s = "strftime('%s', 'now')"
-        return f"INSERT INTO {self._table.name} VALUES ({marks}) {self._on_conflict(now_s)}"  # noqa: S608 (names only)
+        return f"INSERT INTO {self._table.name} VALUES {values} {self._on_conflict(now_s)}"  # noqa: S608 (names only)
 
     @cached_property
     def _postgresql(self) -> str:

@@ -1,6 +1,6 @@
 """Readings: one value of one data point at one time; how polls store them and how screens ask for them."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -86,7 +86,7 @@ def store(session: Session, samples: Sequence[Sample]) -> None:
     rows = [(at, point, value, int(quality)) for point, at, value, quality, _ in samples]
     put_recent.run(connection, rows)
     mark_late(connection, [row for row in rows if row[0] < closed_ms])
-    put_latest.run(connection, [_latest_row(sample) for sample in _newest(samples)])
+    put_latest.run(connection, _latest_rows(_newest(samples)))
     put_text.run(connection, changed_texts)
 
 
@@ -100,11 +100,14 @@ def _newest(samples: Sequence[Sample]) -> Collection[Sample]:
     return newest.values()
 
 
-def _latest_row(sample: Sample) -> Row:
-    point, at, value, quality, said = sample
-    if said is not None:
-        said = said.replace("\0", "")  # PostgreSQL keeps no NUL in a text
-    return (point, at, value, int(quality), said)
+def _latest_rows(samples: Iterable[Sample]) -> list[Row]:
+    """Without NULs in texts: PostgreSQL can't keep them."""
+    return [
+        (point, at, value, int(quality), None)
+        if said is None
+        else (point, at, value, int(quality), said.replace("\0", ""))
+        for point, at, value, quality, said in samples
+    ]
 
 
 def _changed_texts(session: Session, samples: Sequence[Sample]) -> list[Row]:
@@ -114,7 +117,7 @@ def _changed_texts(session: Session, samples: Sequence[Sample]) -> list[Row]:
     """
     rows: list[Row] = []
     known: dict[int, tuple[int, str | None]] = {}
-    spoken = [_latest_row(sample) for sample in samples if sample[4] is not None]
+    spoken = _latest_rows(sample for sample in samples if sample[4] is not None)
     if spoken:
         rows_of = session.connection().execute(LATEST_TEXTS, {"points": list({row[0] for row in spoken})})
         known = {point: (at, said) for point, at, said in rows_of}

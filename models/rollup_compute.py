@@ -44,6 +44,7 @@ class Booked:
     start_ms: int
     amounts: Integers
     marks: Integers
+    quarter_marks: Integers  # a gap within a quarter parts its minutes, but not the quarter
 
     @property
     def end_ms(self) -> int:
@@ -51,7 +52,7 @@ class Booked:
 
     def quarters(self) -> tuple[Integers, Integers]:
         """Amounts and marks of its quarters of an hour."""
-        return amounts_by(np.arange(0, len(self.amounts), MINUTES_OF_QUARTER), self.amounts, self.marks)
+        return np.add.reduceat(self.amounts, np.arange(0, len(self.amounts), MINUTES_OF_QUARTER)), self.quarter_marks
 
     def stretch(self) -> Stretch:
         """What the days of energy take."""
@@ -126,9 +127,13 @@ def _booked(point: RolledPoint, start_ms: int, end_ms: int, times_ms: Integers, 
     edges_ms = np.arange(start_ms, end_ms + 1, MINUTE_MS, dtype=np.int64)
     if point.rules is None or len(times_ms) == 0:
         nothing = np.zeros(len(edges_ms) - 1, np.int64)
-        return Booked(point, start_ms, nothing, np.full(len(nothing), Mark.MISSING, np.int64))
+        marks = np.full(len(nothing), Mark.MISSING, np.int64)
+        return Booked(point, start_ms, nothing, marks, marks[::MINUTES_OF_QUARTER])
     booking = booked(times_ms, values, edges_ms, point.rules)
-    return Booked(point, start_ms, booking.amounts, booking.marks.astype(np.int64))
+    quarter_marks = np.maximum.reduceat(booking.marks, np.arange(0, len(booking.marks), MINUTES_OF_QUARTER))
+    if (booking.marks == Mark.INTERPOLATED).any():
+        quarter_marks = booked(times_ms, values, edges_ms[::MINUTES_OF_QUARTER], point.rules).marks
+    return Booked(point, start_ms, booking.amounts, booking.marks.astype(np.int64), quarter_marks.astype(np.int64))
 
 
 def _quarter(ms: np.int64 | int) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from fractions import Fraction
 from itertools import repeat
 from typing import TypeAlias
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models.database import Database, to_ms
+from models.database import Database, from_ms, to_ms
 from models.device_template import new_device
 from models.gateways import (
     DataPoint,
@@ -29,16 +29,21 @@ from models.gateways import (
 )
 from models.link_settings import LinkSettings
 from models.readings import Quality, insert_settled
+from models.tariffs import add_tariff
+from poller.demo_blemishes import Blemishes
 from poller.demo_plant import CONTRACT_POWER_W, GATEWAYS, ROUTER, SITE_NAME, TIME_ZONE, DemoGateway
+from poller.demo_tariff import demo_tariffs
 from poller.faults import CONTROL_HOST
 from poller.load_curve import day_at
 from poller.plant import Source
 from settings import Settings
 
-DAY = timedelta(days=1)
+DAY_MS = 86_400_000
+LONG_MS = 35 * DAY_MS
 COARSE_MS = 60_000
 FINE_FOR_MS = 30 * 60_000
 QUARTER_MS = 900_000
+COUNTED = (Quantity.ENERGY_IMPORT, Quantity.ENERGY_EXPORT)
 PLAYED = {gateway.name: gateway for gateway in GATEWAYS}
 FLOAT_TYPES: dict[DataType, type[np.floating]] = {
     DataType.FLOAT16: np.float16,
@@ -59,6 +64,9 @@ def add_demo_site(database: Database, settings: Settings) -> None:
         site = Site(name=SITE_NAME, time_zone=TIME_ZONE, contract_power_w=CONTRACT_POWER_W, is_simulated=True)
         site.gateways = [_gateway(gateway, settings) for gateway in GATEWAYS]
         session.add(site)
+        session.flush()
+        for terms in demo_tariffs():
+            add_tariff(session, site, terms)
         configuration_changed(session)
 
 
@@ -92,44 +100,54 @@ def _gateway(gateway: DemoGateway, settings: Settings) -> Gateway:
 def seed_history(database: Database, site: Site, now: datetime, progress: Callable[[str], None]) -> None:
     """Give the demo site the past day at 60 s, and the last 30 minutes of its power at the poll interval.
 
-    Energy counters reach back to yesterday's midnight, every quarter of an hour, so that today can be compared.
-    Each value is what the simulator would have served at that time. progress: is told in words how far it is.
+    Power and energy reach back five weeks, every quarter of an hour, with what goes wrong in a real plant: a gateway
+    that was away for two hours, a counter that was set to zero, a zero that was none. Each other value is what the
+    simulator would have served at that time. progress: is told in words how far it is.
     """
     with database.read() as session:
         gateways = [gateway for gateway in load_gateways(session) if gateway.site_id == site.id]
     gateways = [gateway for gateway in gateways if gateway.name in PLAYED]
     progress(f"Simulated plant: writing the past day of {len(gateways)} gateways")
     rows = _rows(gateways, ZoneInfo(site.time_zone), to_ms(now), progress)
+    blemishes = Blemishes(ZoneInfo(site.time_zone), now)
     count = insert_settled(database, rows, alone=True)
-    progress(f"Simulated plant: {count:,} readings of the past day are in the database")
+    with database.write() as session:
+        blemishes.log(session, gateways)
+    progress(f"Simulated plant: {count:,} readings of the past five weeks are in the database")
 
 
 def _rows(gateways: list[Gateway], zone: ZoneInfo, now_ms: int, progress: Callable[[str], None]) -> Iterator[Row]:
     """All readings, by point and then by time: points were numbered in the order of gateways and devices."""
+    blemishes = Blemishes(zone, from_ms(now_ms))
     for number, gateway in enumerate(gateways, start=1):
-        progress(f"Simulated plant: the past day of {gateway.name} ({number} of {len(gateways)})")
+        progress(f"Simulated plant: the past of {gateway.name} ({number} of {len(gateways)})")
         sources = PLAYED[gateway.name].sources(zone)
-        history = _History(zone, now_ms, round(gateway.poll_interval_s * 1000))
+        history = _History(zone, now_ms, gateway, blemishes)
         for device in sorted(gateway.devices, key=lambda device: device.id):
             yield from history.rows(device, sources[device.unit_id])
 
 
 class _History:
-    """The times at which the past is written down."""
+    """The times at which the past of a gateway is written down, and what was read then."""
 
-    def __init__(self, zone: ZoneInfo, now_ms: int, interval_ms: int) -> None:
-        day_ms = DAY // timedelta(milliseconds=1)
-        midnight_ms = day_at(zone, day_at(zone, now_ms).start_ms - 1).start_ms
-        self._every_point = _grid(now_ms - day_ms, now_ms, COARSE_MS)
-        self._power = np.union1d(self._every_point, _grid(now_ms - FINE_FOR_MS, now_ms, interval_ms))
-        self._energy = np.union1d(self._every_point, _grid(midnight_ms, now_ms, QUARTER_MS))
+    def __init__(self, zone: ZoneInfo, now_ms: int, gateway: Gateway, blemishes: Blemishes) -> None:
+        interval_ms = round(gateway.poll_interval_s * 1000)
+        start_ms = day_at(zone, now_ms - LONG_MS).start_ms
+        self._blemishes = blemishes
+        self._every_point = _grid(now_ms - DAY_MS, now_ms, COARSE_MS)
+        quarters = blemishes.heard(gateway.name, _grid(start_ms, now_ms, QUARTER_MS))
+        self._energy = np.union1d(self._every_point, quarters)
+        self._power = np.union1d(self._energy, _grid(now_ms - FINE_FOR_MS, now_ms, interval_ms))
 
     def rows(self, device: Device, source: Source) -> Iterator[Row]:
         """The readings of one device, by point and then by time."""
+        shown = source.quantities(self._power)  # at all times at once: each day costs the same for one time or many
         for times_ms, points in self._points_by_times(device):
-            shown = source.quantities(times_ms)
+            chosen = np.searchsorted(self._power, times_ms)
             for point in points:
-                values = as_served(np.asarray(shown[point.key], dtype=np.float64), point.encoding)
+                amounts = np.asarray(shown[point.key], dtype=np.float64)[chosen]
+                values = as_served(amounts, point.encoding)
+                self._blemishes.spoil(device, point, times_ms, values)
                 yield from zip(repeat(point.id), times_ms.tolist(), values.tolist(), repeat(int(Quality.GOOD)))
 
     def _points_by_times(self, device: Device) -> Iterator[tuple[NDArray[np.int64], list[DataPoint]]]:
@@ -150,7 +168,7 @@ class _History:
     def _times_of(self, point: DataPoint) -> NDArray[np.int64]:
         if point.quantity is Quantity.ACTIVE_POWER:
             return self._power
-        return self._energy if point.quantity is Quantity.ENERGY_IMPORT else self._every_point
+        return self._energy if point.quantity in COUNTED else self._every_point
 
 
 def _grid(start_ms: int, end_ms: int, step_ms: int) -> NDArray[np.int64]:

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo
 
 from poller.load_curve import Profile
 from poller.plant import SINGLE_PHASE, Load, Meter, Router, Source
+from poller.read_out import ReadOut
 
 SITE_NAME = "Plant Nord"
 TIME_ZONE = "Europe/Berlin"
 CONTRACT_POWER_W = 480_000.0
+READ_OUT_AT = time(6)
 
 ROUTER = "teltonika-rutos"
 SDM120, SDM630 = "eastron-sdm120", "eastron-sdm630"
@@ -115,11 +118,20 @@ COLD_ROOM = Profile(
 
 @dataclass(frozen=True)
 class DemoMeter:
-    """A meter of the demo: its template and what hangs on it; units count from 2 in the order of the list."""
+    """A meter of the demo: its template and what hangs on it; units count from 2 in the order of the list.
+
+    read_out_on: the day of every month on which it is read out and set to zero; None: never.
+    """
 
     name: str
     template: str
     load: Load
+    read_out_on: int | None = None
+
+    def source(self, gateway: str, zone: ZoneInfo) -> Source:
+        """What it shows, as a function of time."""
+        meter = Meter(f"{gateway}/{self.name}", gateway, self.load, zone)
+        return meter if self.read_out_on is None else ReadOut(meter, self.read_out_on, READ_OUT_AT, zone)
 
 
 @dataclass(frozen=True)
@@ -140,7 +152,7 @@ class DemoGateway:
         """What each unit shows, as functions of time."""
         found: dict[int, Source] = {1: Router(self.name, self.number, zone)}
         for unit_id, meter in enumerate(self.meters, start=2):
-            found[unit_id] = Meter(f"{self.name}/{meter.name}", self.name, meter.load, zone)
+            found[unit_id] = meter.source(self.name, zone)
         return found
 
 
@@ -148,8 +160,10 @@ def _three(name: str, template: str, rated_kw: float, profile: Profile, tangent:
     return DemoMeter(name, template, Load(rated_kw * 1000, profile, tangent=tangent))
 
 
-def _single(name: str, rated_kw: float, profile: Profile, tangent: float = 0.25) -> DemoMeter:
-    return DemoMeter(name, SDM120, Load(rated_kw * 1000, profile, SINGLE_PHASE, tangent, idle_var=20.0))
+def _single(
+    name: str, rated_kw: float, profile: Profile, tangent: float = 0.25, read_out_on: int | None = None
+) -> DemoMeter:
+    return DemoMeter(name, SDM120, Load(rated_kw * 1000, profile, SINGLE_PHASE, tangent, idle_var=20.0), read_out_on)
 
 
 GATEWAYS = (
@@ -225,7 +239,7 @@ GATEWAYS = (
         "Utilities",
         (
             _three("Kitchen", SDM630, 14, KITCHEN, 0.15),
-            _single("Cold room", 3, COLD_ROOM, 0.45),
+            _single("Cold room", 3, COLD_ROOM, 0.45, read_out_on=21),
         ),
         flaky=True,
     ),

@@ -70,7 +70,7 @@ def _wall_s(zone: ZoneInfo, at_ms: int) -> int:
     return (wall.hour * 60 + wall.minute) * 60 + wall.second
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)  # the history of all meters goes through the same days
 def days_since_installation(zone: ZoneInfo, on: date) -> Mapping[DayShape, int]:
     """How many days of each shape lie between the installation and the start of `on`.
 

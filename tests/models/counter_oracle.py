@@ -122,4 +122,10 @@ class Oracle:
         """The worst mark of any step that shares time with the span; MISSING where none does."""
         if not self.steps or start_ms < self.steps[0].start_ms or end_ms > self.steps[-1].end_ms:
             return Mark.MISSING
-        return max(step.mark for step in self.steps if step.start_ms < end_ms and step.end_ms > start_ms)
+        return max(
+            Mark.MEASURED
+            if step.mark is Mark.INTERPOLATED and start_ms <= step.start_ms and step.end_ms <= end_ms
+            else step.mark
+            for step in self.steps
+            if step.start_ms < end_ms and step.end_ms > start_ms
+        )

@@ -57,7 +57,7 @@ def _rows(
             good[0] if good else None,
             good[-1] if good else None,
             len(readings) - len(good),
-            *(bookings[point].increase(start_ms, end_ms) if point in bookings else (None, None)),
+            *(bookings[point].increase(level, start_ms, end_ms) if point in bookings else (None, None)),
         )
 
 
@@ -70,14 +70,18 @@ class Booked:
         self.first_ms = min(ms for _, ms in stored) - 2 * DAY_MS
         self.first_ms -= self.first_ms % DAY_MS
         edges_ms = np.arange(self.first_ms, max(ms for _, ms in stored) + 2 * DAY_MS, 60_000)
-        self.amounts, self.marks = np.zeros(len(edges_ms), np.int64), np.full(len(edges_ms), 3)
+        self.amounts = np.zeros(len(edges_ms), np.int64)
+        self.marks = {ms: np.full(len(edges_ms), 3, np.uint8) for ms in (60_000, 900_000)}
         if good:
-            booking = booked(times_ms, values, edges_ms, rules)
-            self.amounts, self.marks = booking.amounts, booking.marks
+            self.amounts = booked(times_ms, values, edges_ms, rules).amounts
+            self.marks = {ms: booked(times_ms, values, edges_ms[:: ms // 60_000], rules).marks for ms in self.marks}
 
-    def increase(self, start_ms: int, end_ms: int) -> tuple[float | None, int]:
-        span = slice((start_ms - self.first_ms) // 60_000, (end_ms - self.first_ms) // 60_000)
-        amount, mark = int(self.amounts[span].sum()), int(self.marks[span].max())
+    def increase(self, level: Level, start_ms: int, end_ms: int) -> tuple[float | None, int]:
+        """The worst mark of its minutes for a minute, of its quarters of an hour for all that is longer."""
+        from_ms, until_ms = start_ms - self.first_ms, end_ms - self.first_ms
+        width_ms = 60_000 if level is Level.MINUTE else 900_000
+        amount = int(self.amounts[from_ms // 60_000 : until_ms // 60_000].sum())
+        mark = int(self.marks[width_ms][from_ms // width_ms : until_ms // width_ms].max())
         return (None if mark == 3 and amount == 0 else amount / 1e6), mark
 
 

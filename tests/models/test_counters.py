@@ -254,9 +254,17 @@ def test_an_interval_has_the_worst_mark_of_what_covers_it() -> None:
 def test_a_rollover_in_a_gap_is_interpolated() -> None:
     times_ms = [number * HOUR_MS for number in (0, 1, 2, 3, 9, 10, 11, 12)]
     values = [996, 997, 998, 999, 5, 6, 7, 8]
-    found = at(times_ms, values, times_ms, CounterRules(1000.0, gap_ms=HOUR_MS))
-    assert amounts(found) == [1, 1, 1, 6, 1, 1, 1]
-    assert found.marks.tolist() == [MEASURED] * 3 + [INTERPOLATED] + [MEASURED] * 3
+    found = at(times_ms, values, [number * HOUR_MS for number in range(13)], CounterRules(1000.0, gap_ms=HOUR_MS))
+    assert amounts(found) == [1] * 12
+    assert found.marks.tolist() == [MEASURED] * 3 + [INTERPOLATED] * 6 + [MEASURED] * 3
+
+
+def test_a_gap_within_an_interval_leaves_nothing_to_interpolate() -> None:
+    times_ms, values = [0, HOUR_MS, 2 * HOUR_MS, 8 * HOUR_MS, 9 * HOUR_MS, 10 * HOUR_MS], [0, 1, 2, 8, 9, 10]
+    rules = CounterRules(gap_ms=HOUR_MS)
+    assert at(times_ms, values, [0, 9 * HOUR_MS], rules).marks.tolist() == [MEASURED]
+    assert at(times_ms, values, [0, 2 * HOUR_MS, 8 * HOUR_MS], rules).marks.tolist() == [MEASURED, MEASURED]
+    assert at(times_ms, values, [0, 3 * HOUR_MS, 9 * HOUR_MS], rules).marks.tolist() == [INTERPOLATED, INTERPOLATED]
 
 
 def test_a_gap_over_many_days_is_booked_evenly() -> None:

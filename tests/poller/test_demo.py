@@ -13,9 +13,12 @@ from sqlalchemy import delete, func, select
 from models.database import Database, to_ms
 from models.device_template import templates
 from models.energy import energy_today
+from models.events import EventKind, newest_events
 from models.gateways import DataPoint, Device, Gateway, Kind, Quantity, Site, configuration_version, load_gateways
+from models.reading_tables import reading_all
 from models.readings import Quality, latest, readings_between
 from models.schema import upgrade
+from models.tariffs import tariffs_of
 from poller.decode import decode, encode
 from poller.demo import add_demo_site, as_served, seed_history
 from poller.demo_plant import GATEWAYS
@@ -100,6 +103,15 @@ def test_the_demo_site_is_as_the_pictures_show_it(database: Database, tmp_path: 
     ]
     assert {gateway.area for gateway in gateways} == {"Body shop", "Presses", "Utilities"}
     assert {gateway.poll_interval_s for gateway in gateways} == {5.0}
+
+
+def test_the_energy_of_the_demo_has_its_price(database: Database, tmp_path: Path) -> None:
+    add_demo_site(database, demo_settings(tmp_path))
+    with database.read() as session:
+        site = session.scalars(select(Site)).one()
+        tariffs = tariffs_of(session, site)
+    assert [terms.valid_from.year for terms in tariffs] == [2025, 2026]
+    assert all(terms.currency == "EUR" and (terms.table >= 0).all() for terms in tariffs)
 
 
 def is_seeded(point: DataPoint) -> bool:
@@ -188,11 +200,88 @@ def test_energy_of_today_and_of_yesterday_by_now_is_known_from_the_start(seeded:
 
 
 def test_progress_is_told_in_words(seeded: Database) -> None:
-    assert "the past day of Press line B (1 of 2)" in said[1]
-    assert said[-1].endswith("readings of the past day are in the database")
+    assert "the past of Press line B (1 of 2)" in said[1]
+    assert said[-1].endswith("readings of the past five weeks are in the database")
 
 
 def test_devices_carry_the_names_of_their_machines(seeded: Database) -> None:
     with seeded.read() as session:
         names = set(session.scalars(select(Device.name)))
     assert {"Press B1", "Hydraulics B", "Kitchen", "Router Canteen"} <= names
+
+
+# ---------------------------------------------------------------- five weeks
+
+
+def long_ago(database: Database, device: str, quantity: Quantity) -> pd.DataFrame:
+    """What a meter said of a quantity before the past day."""
+    (points,) = [
+        [point for point in one.data_points if point.quantity is quantity]
+        for gateway in gateways_of(database)
+        for one in gateway.devices
+        if one.name == device
+    ]
+    return history(database, points, NOW - timedelta(days=40), NOW - timedelta(days=1))
+
+
+@pytest.mark.parametrize("quantity", [Quantity.ACTIVE_POWER, Quantity.ENERGY_IMPORT, Quantity.ENERGY_EXPORT])
+def test_power_and_energy_reach_back_five_weeks_every_quarter_of_an_hour(seeded: Database, quantity: Quantity) -> None:
+    times_ms = long_ago(seeded, "Scrap conveyor", quantity).read_at_ms
+    midnight = datetime(2026, 10, 14, tzinfo=BERLIN)
+    assert times_ms.min() == to_ms(midnight) and set(times_ms.diff().dropna()) == {900_000}
+
+
+def test_the_far_past_is_what_the_simulator_would_have_served(seeded: Database) -> None:
+    rows = long_ago(seeded, "Scrap conveyor", Quantity.ENERGY_IMPORT)
+    (played,) = (known for known in GATEWAYS if known.name == "Press line B")
+    unit = 2 + [meter.name for meter in played.meters].index("Scrap conveyor")
+    (device,) = (device for device in simulated_devices(played, BERLIN) if device.unit_id == unit)
+    (point,) = (point for point in templates()["eastron-sdm120"].points if point.quantity is Quantity.ENERGY_IMPORT)
+    for read_at_ms, value in list(zip(rows.read_at_ms, rows.value, strict=True))[::500]:
+        words = device.read(point.table, point.address, point.word_count, int(read_at_ms))
+        assert value == decode(words, point.encoding)
+
+
+def test_a_counter_goes_on_from_the_far_past_into_today(seeded: Database) -> None:
+    counted = long_ago(seeded, "Press B2", Quantity.ENERGY_IMPORT).value
+    assert counted.is_monotonic_increasing and 0 < counted.iloc[-1] - counted.iloc[0] < 35 * 24 * 21
+
+
+def test_a_gateway_was_away_for_two_hours_and_the_log_says_so(seeded: Database) -> None:
+    times_ms = long_ago(seeded, "Kitchen", Quantity.ACTIVE_POWER).read_at_ms
+    widest = int(times_ms.diff().argmax())
+    start_at, end_at = (datetime.fromtimestamp(times_ms[row] / 1000, BERLIN) for row in (widest - 1, widest))
+    assert (start_at, end_at) == (
+        datetime(2026, 11, 9, 10, tzinfo=BERLIN),
+        datetime(2026, 11, 9, 12, 15, tzinfo=BERLIN),
+    )
+    with seeded.read() as session:
+        told = [event for event in newest_events(session, 10) if event.kind is EventKind.GATEWAY_STATUS_CHANGED]
+    assert [event.text for event in told] == ["offline → online", "online → offline"]
+    assert told[0].at - told[1].at == timedelta(hours=2) and "no answer from 127.0.0.1:" in told[1].reason
+
+
+def test_a_meter_is_set_to_zero_once_a_month_in_the_past_and_by_the_simulator(seeded: Database) -> None:
+    rows = long_ago(seeded, "Cold room", Quantity.ENERGY_IMPORT)
+    (drop,) = rows.index[rows.value.diff() < 0]
+    reset_at = datetime(2026, 10, 21, 6, tzinfo=BERLIN)
+    assert rows.read_at_ms[drop] == to_ms(reset_at) and rows.value[drop] == 0.0
+    with seeded.read() as session:
+        (told,) = (event for event in newest_events(session, 10) if event.kind is EventKind.COUNTER_WENT_BACK)
+    assert told.at == reset_at and told.text == "Cold room: Energy import went back"
+
+
+def test_one_counter_said_zero_once(seeded: Database) -> None:
+    rows = long_ago(seeded, "Press B1", Quantity.ENERGY_IMPORT)
+    (zero,) = rows.index[rows.value == 0.0]
+    assert rows.read_at_ms[zero] == to_ms(datetime(2026, 11, 1, 3, 15, tzinfo=BERLIN))
+    assert rows.value.drop(zero).is_monotonic_increasing and rows.quality[zero] == int(Quality.GOOD)
+
+
+def test_the_history_is_kept_small(seeded: Database) -> None:
+    with seeded.read() as session:
+        meters = session.scalar(select(func.count(Device.id)).where(Device.template != "teltonika-rutos")) or 0
+        old = session.scalar(
+            select(func.count()).select_from(reading_all).where(reading_all.c.read_at < to_ms(NOW) - 86_400_000)
+        )
+    assert 0 < (old or 0) <= meters * 3 * 35 * 96 < 400_000 / 27 * meters
