@@ -25,6 +25,7 @@ from models.energy_costs import Cost, cost
 from models.energy_meters import Flow, meters_of
 from models.energy_periods import flow_quarters
 from models.energy_profiles import Power, power_of
+from models.energy_quarters import read_once
 from models.gateways import Site
 from models.periods import day_period, local_date
 from models.sheets import Sheet
@@ -129,14 +130,15 @@ def answer(session: Session, question: Question) -> Answer:
     """Ask for all of a view, and for nothing twice: quarters of a year of many meters are what takes time."""
     site, span = question.site, (question.start_at, question.end_at)
     flow, now, scope = question.view.flow, question.now, question.scope
-    found = counted(session, question)
     is_running = question.start_at < now < question.end_at
-    return Answer(
-        found,
-        power_of(flow_quarters(session, site, flow, *span, now, scope), question.zone),
-        compare_before(session, site, *span, flow, now, scope=scope) if is_running else found.comparison,
-        cost(session, site, *span, now, scope) if tariffs_of(session, site) else None,
-    )
+    with read_once(session):
+        found = counted(session, question)
+        return Answer(
+            found,
+            power_of(flow_quarters(session, site, flow, *span, now, scope), question.zone),
+            compare_before(session, site, *span, flow, now, scope=scope) if is_running else found.comparison,
+            cost(session, site, *span, now, scope) if tariffs_of(session, site) else None,
+        )
 
 
 def parts_of(question: Question, found: Answer) -> dict[str, Part]:

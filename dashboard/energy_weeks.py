@@ -15,6 +15,7 @@ from dashboard.formats import Words, energy, note
 from models.energy_meters import Flow, meters_of
 from models.energy_periods import Energy, EnergySeries, EnergyTable, energy_of
 from models.energy_profiles import DAYS_OF_WEEK, WeekUsage, weekly_usage
+from models.energy_quarters import read_once
 from models.mark_words import mark_words as words_of
 from models.periods import Period, PeriodKind, day_period, local_date, periods
 from models.report_document import signed_percent
@@ -38,8 +39,9 @@ def cards_of(session: Session, question: Question) -> Cards:
     meters = meters_of(session, question.site, question.view.flow, question.scope, submeters=True)
     if question.view.flow is Flow.SELF_CONSUMPTION:
         meters = []
-    weeks = weekly_usage(session, question.site, meters, question.now)
-    days = energy_of(session, meters, _days_of(question), question.now)
+    with read_once(session):
+        weeks = weekly_usage(session, question.site, meters, question.now)
+        days = energy_of(session, meters, _days_of(question), question.now)
     until = question.now.astimezone(question.zone)
     cards = [_card(week, days, question) for week in weeks]
     return Cards(cards, _sheet(weeks), note(f"until {until:%a} {until.day} {until:%b %H:%M}, {until:%Z}"))

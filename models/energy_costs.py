@@ -163,14 +163,8 @@ def _weights(quarters: Quarters, span: Term) -> Numbers:
 
 def _kwh(quarters: Quarters, weights: Numbers) -> Decimal:
     """The energy that is known of some quarters, to a millionth; weights: how much of each counts."""
-    amounts = np.rint(quarters.amounts * weights).astype(np.int64).sum(axis=1)
-    return sum(
-        (
-            Decimal(int(amount)) / MICRO * Decimal(str(per))
-            for amount, per in zip(amounts, quarters.kwh_per, strict=True)
-        ),
-        Decimal(0),
-    )
+    amounts = zip(quarters.weighed(weights), quarters.kwh_per, strict=True)
+    return sum((Decimal(int(amount)) / MICRO * Decimal(str(per)) for amount, per in amounts), Decimal(0))
 
 
 def _money(amount: Decimal) -> Decimal:

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from models.counters import MICRO
-from models.database import from_ms
+from models.counters import MICRO, Marks
 from models.energy_meters import WHOLE_SITE, Flow, Meter, Scope, kwh_per_unit, meters_of
 from models.energy_quarters import Quarters, quarters_of
 from models.gateways import Site
@@ -37,6 +36,7 @@ __all__ = [
     "flow_quarters",
     "meters_of",
     "pooled",
+    "pooled_each",
     "self_consumed",
     "tabulated",
 ]
@@ -174,15 +174,25 @@ def flow_quarters(
 
 def pooled(quarters: Quarters, weights: Numbers) -> Energy:
     """All rows together; weights: how much of each quarter counts, 0 to 1."""
-    counted = (weights > 0) & (np.arange(quarters.count) < quarters.begun)
-    part = replace(
-        quarters,
-        amounts=np.rint(quarters.amounts[:, counted] * weights[counted]).astype(np.int64),
-        marks=quarters.marks[:, counted],
-        begun=int(counted.sum()),
-    )
-    whole = Period(from_ms(part.start_ms), from_ms(part.start_ms + part.count * QUARTER_MS), "")
-    return _series(*_by_period(part, [whole])).total
+    kwh, counts = _weighed(quarters, weights)
+    return _energy(float(_known_sum(kwh, axis=0)), counts.sum(axis=0))
+
+
+def pooled_each(quarters: Quarters, weights: Numbers) -> list[Energy]:
+    """Each row by itself; weights: how much of each quarter counts, 0 to 1."""
+    return [_energy(float(kwh), counts) for kwh, counts in zip(*_weighed(quarters, weights), strict=True)]
+
+
+def _weighed(quarters: Quarters, weights: Numbers) -> tuple[Numbers, Integers]:
+    """kWh [meter], NaN where nothing is known, and the numbers of quarters that count [meter, mark]."""
+    begun = np.where(np.arange(quarters.count) < quarters.begun, weights, 0.0)
+    counted = np.flatnonzero(begun > 0)
+    marks = quarters.marks[:, counted[0] : counted[-1] + 1] if len(counted) else quarters.marks[:, :0]
+    if len(counted) < marks.shape[1]:
+        marks = quarters.marks[:, counted]
+    first, end = np.array([0]), np.array([marks.shape[1]])
+    counts = _mark_counts(marks, first, end)[:, 0]
+    return _known_kwh(quarters.weighed(begun), counts, quarters.kwh_per), counts
 
 
 def self_consumed(quarters: Quarters, generating: int) -> Quarters:
@@ -204,18 +214,36 @@ def _by_period(quarters: Quarters, periods: Sequence[Period]) -> tuple[Numbers, 
     """kWh [meter, period], NaN where nothing is known, and the numbers of quarters [meter, period, mark]."""
     edges = np.array([(period.start_ms, period.end_ms) for period in periods], np.int64).reshape(-1, 2)
     first, end = np.clip((edges - quarters.start_ms) // QUARTER_MS, 0, quarters.begun).T
-    amounts = _sums(quarters.amounts, first, end)
-    counts = np.stack([_sums(quarters.marks == mark, first, end) for mark in Mark], axis=2)
-    is_known = (counts[:, :, : Mark.MISSING].sum(axis=2) > 0) | (amounts != 0)
-    kwh = np.where(is_known, amounts / MICRO * quarters.kwh_per[:, None], np.nan)
-    return kwh, counts
+    counts = _mark_counts(quarters.marks, first, end)
+    kwh = _known_kwh(_sums(quarters.amounts, first, end), counts, quarters.kwh_per[:, None])
+    return np.asfortranarray(kwh), counts  # the meters of a period side by side: numpy adds those up more exactly
+
+
+def _known_kwh(amounts: Integers, counts: Integers, kwh_per: Numbers) -> Numbers:
+    """counts: by mark, on the last axis."""
+    is_known = (counts[..., : Mark.MISSING].sum(axis=-1) > 0) | (amounts != 0)
+    return np.where(is_known, amounts / MICRO * kwh_per, np.nan)
+
+
+def _mark_counts(marks: Marks, first: Integers, end: Integers) -> Integers:
+    """How many quarters have which mark [row, period, mark]; most rows are measured and have no other."""
+    counts = np.zeros((len(marks), len(first), len(Mark)), np.int64)
+    for mark in Mark:
+        has_mark = marks == mark if mark is not Mark.MEASURED else np.zeros(0, np.bool_)
+        if has_mark.any():
+            counts[:, :, mark] = _sums(has_mark, first, end)
+    counts[:, :, Mark.MEASURED] = np.maximum(end - first, 0) - counts.sum(axis=2)
+    return counts
 
 
 def _sums(rows: NDArray[Any], first: Integers, end: Integers) -> Integers:
-    """The sum of each row over first <= column < end."""
-    until = np.zeros((rows.shape[0], rows.shape[1] + 1), np.int64)
-    np.cumsum(rows, axis=1, out=until[:, 1:])
-    return until[:, end] - until[:, first]
+    """The sum of each row over first <= column < end, of spans that rise and do not overlap."""
+    edges = np.stack([first, end], axis=1).ravel()
+    inner = edges[edges < rows.shape[1]]
+    sums = np.zeros((len(rows), len(edges)), np.int64)
+    if len(inner):
+        sums[:, : len(inner)] = np.add.reduceat(rows, inner, axis=1, dtype=np.int64)
+    return np.where(first < end, sums[:, ::2], 0)
 
 
 def _grouped(

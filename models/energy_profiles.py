@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from models.database import from_ms
 from models.energy_comparison import change, is_fair, span_weights
 from models.energy_meters import Meter, kwh_per_unit
-from models.energy_periods import Energy, EnergySeries, pooled, tabulated
+from models.energy_periods import Energy, EnergySeries, pooled_each, tabulated
 from models.energy_quarters import Quarters, quarters_of
 from models.gateways import Site
 from models.periods import Period, day_period, local_date
@@ -270,18 +270,15 @@ def weeks_of(meters: Sequence[Meter], quarters: Quarters, days: Sequence[Period]
     weights = span_weights(quarters, last_monday.start_at, then)
     first = (last_monday.start_ms - quarters.start_ms) // QUARTER_MS
     week = slice(first, first + DAYS_OF_WEEK * QUARTERS_OF_DAY + 8)  # or longer, when the clock is changed
-    cards = []
-    for row, meter in enumerate(meters):
-        part = replace(
-            quarters,
-            start_ms=last_monday.start_ms,
-            amounts=quarters.amounts[row : row + 1, week],
-            marks=quarters.marks[row : row + 1, week],
-            kwh_per=quarters.kwh_per[row : row + 1],
-            begun=max(quarters.begun - first, 0),
-        )
-        cards.append(_card(meter, by_meter[meter.point_id], pooled(part, weights[week])))
-    return cards
+    last_week = replace(
+        quarters,
+        start_ms=last_monday.start_ms,
+        amounts=quarters.amounts[:, week],
+        marks=quarters.marks[:, week],
+        begun=max(quarters.begun - first, 0),
+    )
+    by_then = pooled_each(last_week, weights[week])
+    return [_card(meter, by_meter[meter.point_id], before) for meter, before in zip(meters, by_then, strict=True)]
 
 
 def _card(meter: Meter, days: EnergySeries, last_week_by_then: Energy) -> WeekUsage:

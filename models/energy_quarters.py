@@ -1,6 +1,7 @@
 """What counters counted in each quarter of an hour until now: from the packed days, and after them from readings."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -22,6 +23,8 @@ from models.series import Integers, Numbers
 LONGEST_TAIL_MS = 50 * 3_600_000  # that is not rolled up yet and read at once: today and yesterday, however long
 MOST_EDGES = 6  # with more it is no dearer to read all in between
 OLDEST_NEIGHBOUR_MS = 30 * 86_400_000
+HELD = "quarters held"  # what they are kept as in the session
+MOST_HELD = 12_000_000  # quarters of an hour of one counter, some 9 bytes each: three years of 100 counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,32 @@ class Quarters:
         known = np.where(self.marks == Mark.MISSING, np.nan, self.amounts / MICRO)
         return np.asarray(known * self.kwh_per[:, None], np.float64)
 
+    def weighed(self, weights: Numbers) -> Integers:
+        """The amount of each counter; weights: how much of each quarter counts, 0 to 1."""
+        is_part = (weights > 0) & (weights < 1)
+        parts = np.rint(self.amounts[:, is_part] * weights[is_part]).astype(np.int64)
+        whole = self.amounts @ (weights == 1).astype(np.int64)
+        return np.asarray(whole + parts.sum(axis=1), np.int64)
+
     def sums_kwh(self) -> Numbers:
         """The energy of all counters together; NaN where one of them is missing, and where there is none."""
         if not len(self.amounts):
             return np.full(self.count, np.nan)
-        return np.asarray(self.kwh().sum(axis=0), np.float64)
+        sums_kwh = np.zeros(self.count)
+        for amounts, kwh_per in zip(self.amounts, self.kwh_per, strict=True):  # row by row: that fits the cache
+            sums_kwh += amounts / MICRO * kwh_per
+        sums_kwh[(self.marks == Mark.MISSING).any(axis=0)] = np.nan
+        return sums_kwh
+
+
+@contextmanager
+def read_once(session: Session) -> Iterator[None]:
+    """Within, the same quarters are read once: for a session that sees one state of the database and only reads."""
+    session.info[HELD] = []
+    try:
+        yield
+    finally:
+        del session.info[HELD]
 
 
 def quarters_of(
@@ -69,15 +93,50 @@ def quarters_of(
 ) -> Quarters:
     """The quarters of an hour that share some time with start_at <= t < end_at, of these counters in their order.
 
-    counters: by point, how many kWh one of its units is. What was read after `now` does not count.
+    counters: by point, how many kWh one of its units is. What was read after `now` does not count. The arrays can't be
+    written to: others may look at them too, see `read_once`.
     """
-    start_ms, end_ms, now_ms = to_ms(start_at) // QUARTER_MS * QUARTER_MS, to_ms(end_at), to_ms(now)
-    found = amounts_of(session, list(counters), start_ms, max(end_ms, start_ms))
-    shape = (len(found), max(-(-(end_ms - start_ms) // QUARTER_MS), 0))
+    start_ms, now_ms = to_ms(start_at) // QUARTER_MS * QUARTER_MS, to_ms(now)
+    count = max(-(-(to_ms(end_at) - start_ms) // QUARTER_MS), 0)
+    held: list[tuple[tuple[int, ...], Quarters]] = session.info.get(HELD, [])
+    for points, known in held:
+        part = _part_of(known, start_ms, count) if points == tuple(counters) and known.now_ms == now_ms else None
+        if part is not None:
+            return replace(part, kwh_per=np.array(list(counters.values()), np.float64))
+    read = _read(session, counters, start_ms, count, now_ms)
+    read.amounts.setflags(write=False)
+    read.marks.setflags(write=False)
+    if sum(known.amounts.size for _, known in held) + read.amounts.size <= MOST_HELD:
+        held.append((tuple(counters), read))
+    return read
+
+
+def _part_of(known: Quarters, start_ms: int, count: int) -> Quarters | None:
+    """The same as if it were read, or None: the newest quarters may depend on which others are asked for with them."""
+    first, settled_ms = (start_ms - known.start_ms) // QUARTER_MS, known.now_ms - LONGEST_TAIL_MS
+    if first < 0 or first + count > known.count:
+        return None
+    begun = _begun(start_ms, count, known.now_ms)
+    ends_alike = first + begun == known.begun and (first == 0 or start_ms <= settled_ms)
+    if not ends_alike and start_ms + count * QUARTER_MS > settled_ms:
+        return None
+    columns = slice(first, first + count)
+    return replace(
+        known, start_ms=start_ms, amounts=known.amounts[:, columns], marks=known.marks[:, columns], begun=begun
+    )
+
+
+def _begun(start_ms: int, count: int, now_ms: int) -> int:
+    return int(np.clip(-(-(now_ms - start_ms) // QUARTER_MS), 0, count))
+
+
+def _read(session: Session, counters: Mapping[int, float], start_ms: int, count: int, now_ms: int) -> Quarters:
+    found = amounts_of(session, list(counters), start_ms, start_ms + count * QUARTER_MS)
+    shape = (len(found), count)
     amounts, marks = np.zeros(shape, np.int64), np.full(shape, Mark.MISSING, np.uint8)
     for row, point in enumerate(counters):
         amounts[row], marks[row] = found[point].amounts, found[point].marks
-    begun = int(np.clip(-(-(now_ms - start_ms) // QUARTER_MS), 0, shape[1]))
+    begun = _begun(start_ms, count, now_ms)
     amounts[:, begun:], marks[:, begun:] = 0, Mark.MISSING
     whole = Quarters(start_ms, amounts, marks, np.array(list(counters.values()), np.float64), begun, now_ms)
     _book_tail(session, list(counters), whole)

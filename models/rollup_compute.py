@@ -7,10 +7,10 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from models.counters import MICRO, NEIGHBOURS, booked
+from models.counters import MICRO, NEIGHBOURS, SHORTEST_GAP_MS, CounterRules, booked
 from models.energy_days import Stretch, amounts_of, days_between
 from models.raw_readings import good_after, good_before, good_between, readings_of
 from models.reading_tables import Row
@@ -20,6 +20,7 @@ from models.rollup_tables import HOUR_MS, MINUTE_MS, QUARTER_MS, ROLLUPS, Level,
 from models.series import Integers, Numbers
 
 MINUTES_OF_QUARTER, QUARTERS_OF_HOUR = QUARTER_MS // MINUTE_MS, HOUR_MS // QUARTER_MS
+BEYOND_MS = 90_000  # of a counter that is read every few seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,30 +95,89 @@ def compute(connection: Connection, points: Sequence[RolledPoint], window: Windo
     return Computed(by_level, bookings, changes, emptied, len(readings))
 
 
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """The good readings of a counter in start_ms <= t < end_ms <= until_ms; those further off are asked for."""
+
+    connection: Connection
+    point: int
+    times_ms: Integers
+    values: Numbers
+    start_ms: int
+    end_ms: int
+    until_ms: int
+
+    def before(self, ms: int) -> tuple[Integers, Numbers]:
+        """The last NEIGHBOURS before a time."""
+        end = int(np.searchsorted(self.times_ms, ms))
+        if end >= NEIGHBOURS:
+            return self._part(end - NEIGHBOURS, end)
+        return good_before(self.connection, self.point, ms, NEIGHBOURS)
+
+    def after(self, ms: int) -> tuple[Integers, Numbers]:
+        """The first NEIGHBOURS from a time on."""
+        first = int(np.searchsorted(self.times_ms, ms))
+        if first + NEIGHBOURS <= len(self.times_ms) or self.end_ms >= self.until_ms:
+            return self._part(first, first + NEIGHBOURS)
+        return good_after(self.connection, self.point, ms, NEIGHBOURS, self.until_ms)
+
+    def between(self, start_ms: int, end_ms: int) -> tuple[Integers, Numbers]:
+        if self.start_ms <= start_ms and end_ms <= self.end_ms:
+            return self._part(*np.searchsorted(self.times_ms, (start_ms, end_ms)).tolist())
+        return good_between(self.connection, self.point, start_ms, end_ms)
+
+    def _part(self, first: int, end: int) -> tuple[Integers, Numbers]:
+        return self.times_ms[first:end], self.values[first:end]
+
+
 def _bookings(
     connection: Connection, points: Sequence[RolledPoint], readings: Readings, window: Window
 ) -> Iterator[Booked]:
+    has_good = set(np.unique(readings.points[readings.is_good]).tolist())
+    counters: dict[int, list[RolledPoint]] = {}
     for point in points:
-        if point.rules is not None:
-            own = readings.of(point.id)
-            good = own.part(own.is_good)
-            if len(good) or not window.is_new:
-                yield _book(connection, point, good, window)
+        if point.rules is not None and (point.id in has_good or not window.is_new):
+            counters.setdefault(_reach_ms(point.rules), []).append(point)
+    for reach_ms, some in counters.items():
+        for nearby, point in zip(_nearby(connection, some, readings, window, reach_ms), some, strict=True):
+            yield _book(nearby, point, window)
 
 
-def _book(connection: Connection, point: RolledPoint, good: Readings, window: Window) -> Booked:
+def _reach_ms(rules: CounterRules) -> int:
+    """How far around a window NEIGHBOURS readings, and as many beyond their quarter of an hour, are looked for."""
+    return QUARTER_MS + (BEYOND_MS if rules.gap_ms <= SHORTEST_GAP_MS else QUARTER_MS)
+
+
+def _nearby(
+    connection: Connection, points: Sequence[RolledPoint], readings: Readings, window: Window, reach_ms: int
+) -> Iterator[Nearby]:
+    """Of each counter the readings in and around the window."""
+    ids = [point.id for point in points]
+    start_ms, end_ms = window.start_ms - reach_ms, max(min(window.end_ms + reach_ms, window.until_ms), window.end_ms)
+    parts = [readings_of(connection, ids, start_ms, window.start_ms), readings]
+    if end_ms > window.end_ms:
+        parts.append(readings_of(connection, ids, window.end_ms, end_ms))
+    for point in ids:
+        own = [part.of(point) for part in parts]
+        times_ms, values = (
+            np.concatenate([getattr(part, column)[part.is_good] for part in own]) for column in ("times_ms", "values")
+        )
+        yield Nearby(connection, point, times_ms, values, start_ms, end_ms, window.until_ms)
+
+
+def _book(nearby: Nearby, point: RolledPoint, window: Window) -> Booked:
     """Book the window, and around it what its readings may have changed: as far as NEIGHBOURS readings reach."""
-    before, _ = good_before(connection, point.id, window.start_ms, NEIGHBOURS)
-    after, _ = good_after(connection, point.id, window.end_ms, NEIGHBOURS, window.until_ms)
+    before, _ = nearby.before(window.start_ms)
+    after, _ = nearby.after(window.end_ms)
     start_ms = _quarter(before[0]) if len(before) else window.start_ms
     start_ms = max(start_ms, min(window.from_ms, window.start_ms))
     end_ms = _quarter(after[-1]) + QUARTER_MS if len(after) else window.end_ms
     parts = [
-        good_before(connection, point.id, start_ms, NEIGHBOURS),
-        good_between(connection, point.id, start_ms, window.start_ms),
-        (good.times_ms, good.values),
-        good_between(connection, point.id, window.end_ms, end_ms),
-        good_after(connection, point.id, end_ms, NEIGHBOURS, window.until_ms),
+        nearby.before(start_ms),
+        nearby.between(start_ms, window.start_ms),
+        nearby.between(window.start_ms, window.end_ms),
+        nearby.between(window.end_ms, end_ms),
+        nearby.after(end_ms),
     ]
     times_ms, values = (np.concatenate([part[column] for part in parts]) for column in (0, 1))
     return _booked(point, start_ms, end_ms, times_ms, values)
@@ -155,23 +215,35 @@ def _with_amounts(buckets: Buckets, level: Level, bookings: Iterable[Booked], co
 
 def _changes(connection: Connection, level: Level, bookings: Iterable[Booked], window: Window) -> Iterator[Row]:
     """Rows around the window whose increase or mark is another now."""
-    query = text(
-        f"SELECT start_at, increase, mark FROM {ROLLUPS[level].name} WHERE data_point_id = :point"  # noqa: S608
-        " AND start_at >= :start_ms AND start_at < :end_ms"
+    spans: dict[tuple[int, int], list[Booked]] = {}
+    for one in bookings:
+        for start_ms, end_ms in ((one.start_ms, window.start_ms), (window.end_ms, one.end_ms)):
+            if start_ms < end_ms:
+                spans.setdefault((start_ms, end_ms), []).append(one)
+    for (start_ms, end_ms), some in spans.items():
+        yield from _changes_between(connection, level, some, start_ms, end_ms)
+
+
+def _changes_between(
+    connection: Connection, level: Level, bookings: Sequence[Booked], start_ms: int, end_ms: int
+) -> Iterator[Row]:
+    where = _where([one.point.id for one in bookings], start_ms, end_ms)
+    query = (
+        f"SELECT data_point_id, start_at, increase, mark FROM {ROLLUPS[level].name} {where}"  # noqa: S608 (numbers)
+        " ORDER BY data_point_id, start_at"
     )
+    rows = connection.exec_driver_sql(query).all()
+    points = np.array([row[0] for row in rows], np.int64)
+    starts_ms = np.array([row[1] for row in rows], np.int64)
     for one in bookings:
         amounts, marks, width_ms = one.of_level(level)
-        for start_ms, end_ms in ((one.start_ms, window.start_ms), (window.end_ms, one.end_ms)):
-            if start_ms >= end_ms:
-                continue
-            span = {"point": one.point.id, "start_ms": start_ms, "end_ms": end_ms}
-            rows = connection.execute(query, span).all()
-            which = (np.array([row[0] for row in rows], np.int64) - one.start_ms) // width_ms
-            increases = increases_of(amounts[which], marks[which], MICRO).tolist()
-            for (start, increase, mark), new, new_mark in zip(rows, increases, marks[which].tolist(), strict=True):
-                known = None if new != new else new  # NaN
-                if (increase, mark) != (known, new_mark):
-                    yield known, new_mark, one.point.id, start
+        own = slice(*np.searchsorted(points, (one.point.id, one.point.id + 1)).tolist())
+        which = (starts_ms[own] - one.start_ms) // width_ms
+        increases = increases_of(amounts[which], marks[which], MICRO).tolist()
+        for (_, start, increase, mark), new, new_mark in zip(rows[own], increases, marks[which].tolist(), strict=True):
+            known = None if new != new else new  # NaN
+            if (increase, mark) != (known, new_mark):
+                yield known, new_mark, one.point.id, start
 
 
 def _emptied(

@@ -29,7 +29,7 @@ REVIEW_INTERVAL_S = 5.0
 HOUR_S = 3600.0
 FIRST_AFTER_S = 20.0
 KEEP_UP_INTERVAL_S = 30.0
-KEEP_UP_BUDGET_S = 20.0  # then other jobs come first; the rest is done the next time
+KEEP_UP_BUDGET_S = 25.0  # then other jobs come first; the rest is done the next time
 RECENT_ROWS = 300_000  # a chart of the last minutes has to look through so many at most
 SETTLE_AFTER = timedelta(seconds=60)
 POLLS_KEPT = timedelta(days=30)

@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboard import energy_facts, energy_reports, energy_routes
+from dashboard import energy_facts, energy_notes, energy_reports, energy_routes
 from dashboard.components import empty_state, error_state, panel
 from dashboard.energy_controls import controls
 from dashboard.energy_view import PATH as PATH_OF_VIEWS
@@ -46,7 +46,7 @@ def layout(database: Database) -> Component:
             dcc.Location(id="energy-location", refresh="callback-nav"),
             html.Div(html.P("Loading ...", className="m-table-empty"), id="energy-controls"),
             html.Div(id="energy-problem", role="status"),
-            html.Div(_body(), className="m-energy-body"),
+            html.Div([*_body(), energy_notes.layout()], className="m-energy-body"),
             html.Div(energy_reports.layout(), id="energy-reports-box"),
             dcc.Store(id="energy-facts"),
             dcc.Store(id="energy-weeks"),
@@ -78,6 +78,12 @@ def register(app: Dash, database: Database, backlog: Callable[[], Backlog]) -> N
         if facts is None:
             raise PreventUpdate
         return _weeks_of(database, search or "", datetime.now(UTC))
+
+    @app.callback(Output("energy-notes", "children"), Input("energy-facts", "data"), State("energy-location", "search"))
+    def show_notes(facts: dict[str, Any] | None, search: str | None) -> Any:
+        if facts is None:
+            raise PreventUpdate
+        return _notes_of(database, search or "", datetime.now(UTC))
 
     app.clientside_callback(ClientsideFunction("energy", "take"), Input("energy-facts", "data"))
     app.clientside_callback(ClientsideFunction("energy", "takeWeeks"), Input("energy-weeks", "data"))
@@ -112,6 +118,16 @@ def _weeks_of(database: Database, search: str, now: datetime) -> Any:
             return energy_facts.weeks(session, search, now)
     except (BadView, energy_facts.NothingToShow, SQLAlchemyError) as error:
         logger.warning("energy: no weekly cards (%s)", error)
+        return no_update
+
+
+def _notes_of(database: Database, search: str, now: datetime) -> Any:
+    try:
+        with seen(database, current_sight()) as session:
+            question, _ = energy_facts.ask(session, search, now)
+            return energy_notes.notes_of(session, question)
+    except (BadView, energy_facts.NothingToShow, SQLAlchemyError) as error:
+        logger.warning("energy: no notes (%s)", error)
         return no_update
 
 

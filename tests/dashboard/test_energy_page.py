@@ -12,6 +12,7 @@ from dashboard import create_dashboard, energy_facts
 from dashboard.auth import register_auth
 from dashboard.energy_routes import BYTE_ORDER_MARK
 from models.access import limit_user
+from models.annotations import Author, add_annotation
 from models.database import Database, to_ms
 from models.device_template import new_device
 from models.energy_meters import Flow, meters_of
@@ -170,6 +171,28 @@ def test_a_stored_report_is_downloaded_under_its_name(operator: FlaskClient) -> 
 
 def test_reports_are_not_for_those_who_see_a_part(limited: FlaskClient) -> None:
     assert limited.get("/energy/reports/1.csv").status_code == 403
+
+
+def test_notes_of_the_period_are_shown(application: Flask, operator: FlaskClient, database: Database) -> None:
+    author = Author(None, "olga")
+    with database.write() as session:
+        add_annotation(session, author, "Furnace tested", FIRST + timedelta(hours=3), gateway_id=1, now=FIRST)
+        add_annotation(session, author, "Long ago", FIRST - timedelta(days=9), gateway_id=1, now=FIRST)
+    assert "Furnace tested" in notes(operator, DAY) and "Long ago" not in notes(operator, DAY)
+    limited = notes(signed_in(application, "viewer"), DAY)
+    assert "Furnace tested" not in limited and "Nobody has left a note" in limited
+
+
+def notes(client: FlaskClient, query: str) -> str:
+    """What the panel of notes shows."""
+    body = {
+        "output": "energy-notes.children",
+        "outputs": {"id": "energy-notes", "property": "children"},
+        "inputs": [{"id": "energy-facts", "property": "data", "value": {"query": query}}],
+        "state": [{"id": "energy-location", "property": "search", "value": f"?{query}"}],
+        "changedPropIds": ["energy-facts.data"],
+    }
+    return client.post("/_dash-update-component", json=body).text
 
 
 def test_strangers_are_sent_to_the_sign_in_page(application: Flask) -> None:
