@@ -1,8 +1,9 @@
 """Long work on the database in small steps: a transaction each, so short that polls and people don't notice."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from sqlalchemy import Connection
@@ -14,6 +15,23 @@ FIRST_ROWS = 500
 FEWEST_ROWS = 100
 MOST_ROWS = 5_000
 CHECKPOINT_ROWS = 20_000
+
+
+_is_over: ContextVar[Callable[[], bool]] = ContextVar("is_over", default=lambda: False)
+
+
+class BrokenOff(Exception):
+    """Long work was ended between two steps; what it has done is done, and the rest is done the next time."""
+
+
+@contextmanager
+def until(is_over: Callable[[], bool]) -> Iterator[None]:
+    """Within, long work ends with BrokenOff before the first step at which `is_over` says so."""
+    token = _is_over.set(is_over)
+    try:
+        yield
+    finally:
+        _is_over.reset(token)
 
 
 class Steps:
@@ -32,6 +50,8 @@ class Steps:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One step. On SQLite, where no queue stands before the lock, it is left to others for as long afterwards."""
+        if _is_over.get()():
+            raise BrokenOff
         self.connection.execution_options(write=True)
         with self.connection.begin():
             started = time.perf_counter()

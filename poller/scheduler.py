@@ -97,6 +97,7 @@ class Poller:
         try:
             await self._watch(stop)
         finally:
+            self._upkeep.end()
             self._scheduler.shutdown(wait=False)
             await asyncio.gather(self._writes.close(), self._end_polls())
             await asyncio.to_thread(self._writer.stop, FLUSH_IN_S)

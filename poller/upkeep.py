@@ -1,6 +1,7 @@
 """The jobs that keep the store in order, beside polling: statuses reviewed, readings settled, rolled up and pruned."""
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -16,6 +17,7 @@ from models.retention import Kept, retain
 from models.rollup_check import check_sample
 from models.rollups import advance, work_off_marks
 from models.settling import recent_is_long
+from models.steps import BrokenOff, until
 from poller.report_job import start_if_due
 from poller.telling import telling_by
 from poller.trigger import PhaseTrigger
@@ -57,6 +59,7 @@ class Upkeep:
         self._heard_at = heard_at
         self._clock = clock
         self._started_at = clock()
+        self._ending = threading.Event()
 
     def add_jobs(self, scheduler: BaseScheduler) -> None:
         jobs = (
@@ -70,7 +73,13 @@ class Upkeep:
         for number, (job, every_s, executor) in enumerate(jobs):
             first_at = self._clock() + timedelta(seconds=min(every_s, FIRST_AFTER_S))
             trigger = PhaseTrigger(every_s, number)  # APScheduler's own would go through all runs of a year's jump
-            scheduler.add_job(_attempt, trigger, args=[job], executor=executor, id=job.__name__, next_run_time=first_at)
+            scheduler.add_job(
+                self._attempt, trigger, args=[job], executor=executor, id=job.__name__, next_run_time=first_at
+            )
+
+    def end(self) -> None:
+        """Break long work off at its next step: the process can't end before its threads."""
+        self._ending.set()
 
     def review_statuses(self) -> None:
         """A gateway whose polls hang, or that was paused, changes its status without the end of a poll.
@@ -125,10 +134,14 @@ class Upkeep:
     def make_reports(self) -> None:
         start_if_due(self._database, self._settings, self._clock())
 
-
-def _attempt(job: Callable[[], None]) -> None:
-    """A job that the database does not allow now is due again anyway."""
-    try:
-        job()
-    except SQLAlchemyError as error:
-        logger.warning("upkeep: %s has to wait (%s)", job.__name__, str(error).partition("\n")[0])
+    def _attempt(self, job: Callable[[], None]) -> None:
+        """A job that the database does not allow now, or that is broken off, is due again anyway."""
+        if self._ending.is_set():
+            return
+        try:
+            with until(self._ending.is_set):
+                job()
+        except SQLAlchemyError as error:
+            logger.warning("upkeep: %s has to wait (%s)", job.__name__, str(error).partition("\n")[0])
+        except BrokenOff:
+            logger.debug("upkeep: %s was broken off", job.__name__)
