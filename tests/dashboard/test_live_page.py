@@ -24,8 +24,6 @@ from tests.dashboard.conftest import sign_in
 from tests.dashboard.test_dashboard import call_back
 from tests.models.plant import add_gateway, add_meter, add_site, read
 
-NOW = datetime.now(UTC)
-
 
 @pytest.fixture
 def points(database: Database) -> dict[str, int]:
@@ -59,31 +57,34 @@ def viewer(server: Flask) -> FlaskClient:
 
 
 def test_every_point_is_described_once_with_its_gateway_and_device(points: dict[str, int], database: Database) -> None:
+    now = datetime.now(UTC)
     with database.read() as session:
-        said = describe_points(session, NOW)
+        said = describe_points(session, now)
     assert said["gateways"] == [(1, "North", "Hall 1", 5000), (2, "South", "", 5000)]
     assert said["devices"] == [(1, 1, "Meter 1"), (2, 2, "Meter 1")]
     assert said["points"] == [
         (points["energy"], 1, "energy_import", "", "counter", 1, "input 0"),
         (points["power"], 2, "active_power", "", "instantaneous", None, "input 0"),
     ]
-    assert (said["at"], said["time_zone"]) == (to_ms(NOW), "Europe/Berlin")
+    assert (said["at"], said["time_zone"]) == (to_ms(now), "Europe/Berlin")
 
 
 def test_a_point_that_is_not_read_is_no_row(points: dict[str, int], database: Database) -> None:
+    now = datetime.now(UTC)
     with database.write() as session:
-        before = describe_points(session, NOW)["version"]
+        before = describe_points(session, now)["version"]
         session.get_one(DataPoint, points["power"]).enabled = False
         configuration_changed(session)
         session.flush()
-        said = describe_points(session, NOW)
+        said = describe_points(session, now)
     assert [point[0] for point in said["points"]] == [points["energy"]]
     assert said["version"] == before + 1
 
 
 def test_no_gateway_is_an_answer_too(database: Database) -> None:
+    now = datetime.now(UTC)
     with database.read() as session:
-        said = describe_points(session, NOW)
+        said = describe_points(session, now)
     assert (said["gateways"], said["points"], said["time_zone"]) == ([], [], "UTC")
 
 
@@ -125,24 +126,26 @@ def test_an_address_is_said_in_words(place: Any, words: str) -> None:
 def test_a_line_has_the_good_readings_of_the_last_half_hour(
     points: dict[str, int], viewer: FlaskClient, database: Database
 ) -> None:
+    now = datetime.now(UTC)
     power = points["power"]
     with database.write() as session:
-        read(session, power, NOW - timedelta(minutes=40), 1.0)
-        read(session, power, NOW - timedelta(seconds=30), 2.0)
-        read(session, power, NOW - timedelta(seconds=20), 99.0, Quality.SUSPECT)
-        read(session, power, NOW - timedelta(seconds=10), None, Quality.NOT_AVAILABLE)
-        read(session, power, NOW, 0.0)
+        read(session, power, now - timedelta(minutes=40), 1.0)
+        read(session, power, now - timedelta(seconds=30), 2.0)
+        read(session, power, now - timedelta(seconds=20), 99.0, Quality.SUSPECT)
+        read(session, power, now - timedelta(seconds=10), None, Quality.NOT_AVAILABLE)
+        read(session, power, now, 0.0)
     answer = viewer.get(f"/live/lines?points={power}").get_json()
-    assert answer["lines"] == [[power, [to_ms(NOW) - 30_000, to_ms(NOW)], [2.0, 0.0]]]
+    assert answer["lines"] == [[power, [to_ms(now) - 30_000, to_ms(now)], [2.0, 0.0]]]
 
 
 def test_a_line_of_many_readings_is_thinned_and_keeps_its_peak(
     points: dict[str, int], viewer: FlaskClient, database: Database
 ) -> None:
+    now = datetime.now(UTC)
     with database.write() as session:
         for second in range(1500):
             value = 5000.0 if second == 700 else float(second % 10)
-            read(session, points["power"], NOW - timedelta(seconds=1500 - second), value)
+            read(session, points["power"], now - timedelta(seconds=1500 - second), value)
     ((_, times, values),) = viewer.get(f"/live/lines?points={points['power']}").get_json()["lines"]
     assert len(times) <= 2 * LINE_PIXELS
     assert max(values) == 5000.0
@@ -181,9 +184,10 @@ def test_a_stranger_is_told_nothing(server: Flask) -> None:
 def test_a_limited_viewer_is_told_of_his_gateways_only(
     points: dict[str, int], viewer: FlaskClient, database: Database
 ) -> None:
+    now = datetime.now(UTC)
     with database.write() as session:
         for point_id in points.values():
-            read(session, point_id, NOW, 7.0)
+            read(session, point_id, now, 7.0)
         user = find_user(session, "viewer")
         assert user is not None
         south = session.query(Gateway).filter_by(name="South").one()
