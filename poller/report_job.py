@@ -3,7 +3,7 @@
 import logging
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 
 from models.database import Database
 from models.report_making import due_reports, make_due_reports
@@ -19,7 +19,7 @@ def start_if_due(database: Database, settings: Settings, now: datetime) -> None:
     """Make what is due and wait for it; nothing is started when nothing is. A failure is logged and tried again."""
     if not due_reports(database, now):
         return
-    command = [sys.executable, "-m", "poller.report_job"]
+    command = [sys.executable, "-m", "poller.report_job", now.isoformat()]
     try:
         done = subprocess.run(command, env=child_environment(settings), timeout=PATIENCE_S)  # noqa: S603 (our own)
     except subprocess.TimeoutExpired:
@@ -29,16 +29,16 @@ def start_if_due(database: Database, settings: Settings, now: datetime) -> None:
         logger.warning("monthly report: could not be made (exit code %d); tried again in an hour", done.returncode)
 
 
-def main() -> None:
+def main(now: datetime) -> None:
     settings = Settings.load()
     settings.start_logging()
     database = Database(settings.database_url)
     try:
-        for report in make_due_reports(database, datetime.now(UTC)):
+        for report in make_due_reports(database, now):
             logger.info("monthly report: %s is ready, version %d", report.month, report.version)
     finally:
         database.close()
 
 
 if __name__ == "__main__":
-    main()
+    main(datetime.fromisoformat(sys.argv[1]))

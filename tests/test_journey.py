@@ -110,7 +110,7 @@ def test_kill_9_and_a_restart_20_s_later_leave_no_hole(journey: Journey) -> None
     whole_until_ms = journey.traces()["Presses"][0][-1]
     left = program.kill()
     assert left, "the poller and the plant go on"
-    journey.until(lambda: journey.connection().startswith(("Reconnecting", "Offline")), 5)
+    journey.until(lambda: journey.connection().startswith(("Reconnecting", "Offline")), 15)
     time.sleep(20)
     program.start("--demo")
     journey.until(lambda: journey.connection().startswith("Live"), 40)

@@ -46,7 +46,7 @@ def test_growth_is_what_a_day_of_readings_takes(database: Database) -> None:
     assert report.readings_per_day == 4_320
     kept = sizes["readings"] + sizes["rollups"] + sizes["energy"]
     assert abs(report.growth_bytes_per_day * 5 - kept) < kept * 0.05
-    assert 20 * 21_600 < sizes["readings"] < 120 * 21_600
+    assert 15 * 21_600 < sizes["readings"] < 120 * 21_600
     assert report.rolled_until == NOON
 
 

@@ -1,0 +1,82 @@
+"""The drill: a backup while the whole program runs, its database lost, and everything back."""
+
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.program import Program
+
+FILE = "monitor.backup"
+
+
+class Demo(Program):
+    """A demo that was started once, in the folder `demo`; its commands are meant for the demo's database."""
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "demo" / "monitor.db"
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        kept = dict(self.environment)
+        self.environment |= {
+            "MONITOR_DATA_FOLDER": str(self.database.parent),
+            "MONITOR_DATABASE_URL": f"sqlite:///{self.database}",
+        }
+        done = self.run(*words)
+        self.environment = kept
+        return done
+
+    def asked(self, query: str) -> list[Any]:
+        with closing(sqlite3.connect(self.database)) as connection:
+            return connection.execute(query).fetchall()
+
+    def readings(self) -> set[Any]:
+        return set(self.asked("SELECT data_point_id, read_at, value, quality FROM reading_all"))
+
+    def newest(self) -> int:
+        return int(self.asked("SELECT max(read_at) FROM latest_reading")[0][0])
+
+    def wait_for_readings(self) -> None:
+        seen = self.newest()
+        self.until(lambda: self.newest() > seen, 60)
+
+
+@pytest.fixture
+def demo(tmp_path: Path, seeded: Path) -> Iterator[Demo]:
+    shutil.copytree(seeded, tmp_path, dirs_exist_ok=True)
+    demo = Demo(tmp_path)
+    demo.start("--demo")
+    yield demo
+    if demo.process is not None and demo.process.poll() is None:
+        demo.stop()
+
+
+def test_a_drill(demo: Demo) -> None:
+    demo.wait_for_readings()
+    before = demo.readings()
+    made = demo.command("backup", FILE)
+    assert made.returncode == 0, made.stderr
+    well = demo.command("verify", FILE)
+    assert well.returncode == 0 and f"{FILE} is well" in well.stdout, well.stderr
+    demo.wait_for_readings()
+    refused = demo.command("restore", FILE, "--replace")
+    assert refused.returncode == 2 and "Traceback" not in refused.stderr, "not under a program that runs"
+    demo.stop()
+    after = demo.readings()
+    for path in demo.database.parent.glob("monitor.db*"):
+        path.unlink()
+    restored = demo.command("restore", FILE)
+    assert restored.returncode == 0, restored.stderr
+    kept = demo.readings()
+    assert before <= kept <= after, "all that was there when it began, and nothing that never was"
+    demo.start("--demo")
+    demo.wait_for_readings()
+    assert kept <= demo.readings()
+    demo.stop()
+    assert demo.command("verify").returncode == 0
