@@ -55,9 +55,9 @@ OPENINGS: Mapping[str, Opening] = {
     "Live": Opening("/live", there("#live-place .ag-row .ag-cell"), "/live"),
     "History": Opening("/history?points={points}&range=24h", there(f"#history-page {LINE}")),
     "History, nothing picked": Opening("/history", there("#history-points summary, #history-points input"), "/history"),
-    "Energy": Opening("/energy", f"{there('.m-energy[data-shown]')} && {there('#energy-page .plot path')}", "/energy"),
+    "Energy": Opening("/energy", f"{there('.m-energy[data-shown]')} && {there('#energy-page .trace path')}", "/energy"),
     "Store (admin)": Opening("/admin/store", there(".m-store table td"), "/admin/store"),
-    "Realtime (admin)": Opening("/admin/realtime", there("#realtime-chart-box .plot path"), "/admin/realtime"),
+    "Realtime (admin)": Opening("/admin/realtime", there("#realtime-chart-box .trace path"), "/admin/realtime"),
 }
 
 # Notes long tasks, and when the page is filled, from inside.

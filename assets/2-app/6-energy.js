@@ -109,6 +109,10 @@ window.monitor.energy = (() => {
   function draw(box) {
     const chart = facts.charts[box.dataset.energyChart];
     if (!chart || drawn.get(box) === chart) return;
+    if (!monitor.plotly.isThere()) {
+      monitor.plotly.ready().then(() => box.isConnected && draw(box), (error) => dom.text(box, error.message));
+      return;
+    }
     drawn.set(box, chart);
     dom.attribute(box, "aria-label", chart.words);
     if (chart.empty) return drawEmpty(box, chart.empty);
@@ -119,11 +123,10 @@ window.monitor.energy = (() => {
     layout.separators = formats.separators();
     Plotly.react(plot, data, thinned(layout, plot), { displayModeBar: false, displaylogo: false, responsive: false })
       .then(() => placeHatch(box, plot, chart));
-    return plot;
   }
 
   function drawEmpty(box, sentence) {
-    Plotly.purge(dom.part(box, "plot") || box);
+    if (dom.part(box, "plot")) Plotly.purge(dom.part(box, "plot"));
     box.replaceChildren(rows.make("p", sentence, "m-table-empty"));
   }
 

@@ -23,6 +23,10 @@ window.monitor.historyChart = (() => {
   function paint() {
     const place = box();
     if (!place || !state.answer || state.answer.problem || !place.offsetParent) return;
+    if (!monitor.plotly.isThere()) {
+      monitor.plotly.ready().then(paint, (error) => { state.complaint = error.message; });
+      return;
+    }
     const plot = place.querySelector(".m-history-plot") || newPlot(place);
     const theme = monitor.theme.current();
     const width = place.clientWidth;

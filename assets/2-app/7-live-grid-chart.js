@@ -45,6 +45,10 @@ window.monitor.liveChart = (() => {
   function paint(graph) {
     const all = members();
     if (!graph || !graph.clientWidth || !graph.clientHeight || !all.length) return false;
+    if (!monitor.plotly.isThere()) {
+      monitor.plotly.ready().catch(() => {}); // the next time it is asked for again
+      return false;
+    }
     const offsetMs = formats.zoneOffsetMs(clock.serverMs());
     const key = [livePicks.edition, latest.edition, monitor.theme.current(), offsetMs, graph.clientWidth, graph.clientHeight,
       all.length].join();

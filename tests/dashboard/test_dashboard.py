@@ -71,8 +71,21 @@ def test_the_policy_lets_in_our_own_scripts_and_no_inline_script_but_those_of_da
 def test_plotly_is_ours_and_of_the_version_that_dash_expects(client: FlaskClient) -> None:
     head = (ASSETS / "0-plotly" / "plotly-cartesian.min.js").read_text()[:400]
     assert f"v{get_plotlyjs_version()}" in head
-    scripts = re.findall(r'<script src="([^"?]*)', client.get("/").text)
-    assert scripts.index("/assets/0-plotly/plotly-cartesian.min.js") < scripts.index("/assets/2-app/5-live.js")
+    page = client.get("/").text
+    assert re.findall(r'<script src="([^"]*plotly[^"]*)', page) == [], "no page waits for it"
+    (address,) = re.findall(r'<link id="plotly" rel="preload" href="([^"]*)', page)
+    with client.get(address) as kept:
+        assert kept.status_code == 200 and "immutable" in kept.headers["Cache-Control"]
+
+
+def test_our_own_scripts_are_one_request_in_the_order_of_their_names(client: FlaskClient) -> None:
+    addresses = re.findall(r'<script src="(/assets/[^"]*)', client.get("/").text)
+    assert [address.partition("?")[0] for address in addresses] == ["/assets/2-app/theme.js", "/assets/scripts.js"]
+    with client.get(addresses[1]) as answer:
+        served = answer.get_data(as_text=True)
+        names = re.findall(r"^// ([\w-]+\.js)$", served, re.M)
+        assert names == sorted(path.name for path in ASSETS.glob("2-app/[0-9]-*.js"))
+        assert all(path.read_text() in served for path in ASSETS.glob("2-app/[0-9]-*.js"))
 
 
 def test_bootstrap_comes_before_our_own_styles(client: FlaskClient) -> None:
@@ -113,7 +126,7 @@ def test_scripts_and_styles_are_compressed(client: FlaskClient) -> None:
 
 
 def test_a_browser_keeps_a_script_until_it_changes(client: FlaskClient) -> None:
-    (address,) = re.findall(r'<script src="(/assets/2-app/5-live.js[^"]*)', client.get("/").text)
+    (address,) = re.findall(r'<script src="(/assets/scripts.js[^"]*)', client.get("/").text)
     with client.get(address) as kept, client.get("/assets/2-app/theme.js") as asked_again:
         assert "immutable" in kept.headers["Cache-Control"]
         assert "immutable" not in asked_again.headers["Cache-Control"]
@@ -165,3 +178,9 @@ def test_the_plant_is_described_anew_only_after_a_change(client: FlaskClient, da
     described = call_back(client, "shell-plant.data", {"shell-plant": {"version": -1}})["shell-plant"]["data"]
     assert [gateway["points"] for gateway in described["gateways"]] == [plant.point_ids()]
     assert call_back(client, "shell-plant.data", {"shell-plant": described}) == {}
+
+
+def test_nothing_is_loaded_for_browsers_that_are_gone_or_for_tables_that_are_not_used(client: FlaskClient) -> None:
+    scripts = re.findall(r'<script src="([^"?]*)', client.get("/").text)
+    assert [path for path in scripts if "polyfill" in path or "dash_table" in path] == []
+    assert any("/react@" in path for path in scripts) and any("dash_renderer" in path for path in scripts)

@@ -1,7 +1,7 @@
 """Monthly reports: what they say, that the same data makes the same bytes, and which are made when."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -22,8 +22,10 @@ from models.report_making import due_reports, make_due_reports, make_report, ren
 from models.reports import BadMonth, Form, file_of, keep, month_after, month_before, month_of, reports
 from models.rollup_tables import Mark
 from models.rollups import advance
+from models.schema import upgrade
 from models.tariff_terms import read_terms
 from models.tariffs import add_tariff
+from tests.models.postgresql import Cluster
 
 BERLIN = ZoneInfo("Europe/Berlin")
 OCTOBER = date(2026, 10, 1)
@@ -35,8 +37,26 @@ KW = 40.0  # each of the two meters, all the time
 QUARTERS = 31 * 96 + 4  # the night of the 25th has an hour more
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def plant(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """A plant for tests that write nothing."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('plant')}/monitor.db"
+    else:
+        cluster: Cluster = request.getfixturevalue("cluster")
+        url = cluster.url(cluster.make())
+    database = Database(url)
+    upgrade(database)
+    yield filled(database)
+    database.close()
+
+
 @pytest.fixture
-def plant(database: Database) -> Database:
+def own_plant(database: Database) -> Database:
+    return filled(database)
+
+
+def filled(database: Database) -> Database:
     """A month of two meters at 40 kW; the second was not read for three hours, its counter went on."""
     with database.write() as session:
         site = Site(name="Plant <Nord> Łódź", time_zone=BERLIN.key, contract_power_w=75_000)
@@ -111,31 +131,31 @@ def test_the_same_data_makes_the_same_bytes_whenever_it_is_asked(plant: Database
     assert first == second
 
 
-def test_a_report_that_says_the_same_makes_no_new_version(plant: Database) -> None:
-    first = make_report(plant, 1, OCTOBER, NOW)
-    again = make_report(plant, 1, OCTOBER, NOW + timedelta(hours=1))
+def test_a_report_that_says_the_same_makes_no_new_version(own_plant: Database) -> None:
+    first = make_report(own_plant, 1, OCTOBER, NOW)
+    again = make_report(own_plant, 1, OCTOBER, NOW + timedelta(hours=1))
     assert (first.version, again.id) == (1, first.id)
 
 
-def test_a_late_correction_makes_a_new_version_and_the_old_one_stays(plant: Database) -> None:
-    first = make_report(plant, 1, OCTOBER, NOW)
-    with plant.write() as session:
+def test_a_late_correction_makes_a_new_version_and_the_old_one_stays(own_plant: Database) -> None:
+    first = make_report(own_plant, 1, OCTOBER, NOW)
+    with own_plant.write() as session:
         session.get_one(Site, 1).contract_power_w = 60_000
-    second = make_report(plant, 1, OCTOBER, NOW + timedelta(hours=1))
+    second = make_report(own_plant, 1, OCTOBER, NOW + timedelta(hours=1))
     assert (first.version, second.version) == (1, 2)
     assert first.data_digest != second.data_digest
-    with plant.read() as session:
+    with own_plant.read() as session:
         assert [one.id for one in reports(session, 1)] == [second.id, first.id]
         old = file_of(session, first.id, Form.CSV)
         assert old is not None and old[0].version == 1 and b"75" in old[1]
 
 
-def test_a_stored_file_is_what_was_rendered(plant: Database) -> None:
-    with plant.read() as session:
+def test_a_stored_file_is_what_was_rendered(own_plant: Database) -> None:
+    with own_plant.read() as session:
         files = render(session, 1, OCTOBER, NOW)
-    with plant.write() as session:
+    with own_plant.write() as session:
         kept = keep(session, 1, OCTOBER, files, NOW)
-    with plant.read() as session:
+    with own_plant.read() as session:
         for form in Form:
             found = file_of(session, kept.id, form)
             assert found is not None and found[1] == getattr(files, form.value)
@@ -169,7 +189,7 @@ def test_peaks_are_measured_against_the_contract(plant: Database) -> None:
     assert float(csv_rows(data, "contract")[0][4]) == 75
 
 
-def test_the_cost_follows_the_tariff(plant: Database) -> None:
+def test_the_cost_follows_the_tariff(own_plant: Database) -> None:
     terms = read_terms(
         {
             "name": "Flat",
@@ -179,9 +199,9 @@ def test_the_cost_follows_the_tariff(plant: Database) -> None:
             "co2_g_per_kwh": 400,
         }
     )
-    with plant.write() as session:
+    with own_plant.write() as session:
         add_tariff(session, session.get_one(Site, 1), terms)
-    with plant.read() as session:
+    with own_plant.read() as session:
         data = render(session, 1, OCTOBER, NOW).csv
     energy_kwh = 2 * KW * QUARTERS / 4
     by_name = {row[1]: float(row[4]) for row in csv_rows(data, "cost")}
@@ -196,12 +216,12 @@ def test_without_a_tariff_nothing_has_a_price(plant: Database) -> None:
     assert "No tariff is set" in files.html.decode()
 
 
-def test_a_report_is_due_from_six_on_the_first_once_rollups_are_there(plant: Database) -> None:
+def test_a_report_is_due_from_six_on_the_first_once_rollups_are_there(own_plant: Database) -> None:
     early = datetime(2026, 11, 1, 5, 59, tzinfo=BERLIN).astimezone(UTC)
-    assert due_reports(plant, early) == []  # of September nothing is known
-    assert due_reports(plant, early + timedelta(minutes=1)) == [(1, OCTOBER)]
-    assert [report.month for report in make_due_reports(plant, early + timedelta(minutes=1))] == ["2026-10"]
-    assert due_reports(plant, early + timedelta(days=3)) == []
+    assert due_reports(own_plant, early) == []  # of September nothing is known
+    assert due_reports(own_plant, early + timedelta(minutes=1)) == [(1, OCTOBER)]
+    assert [report.month for report in make_due_reports(own_plant, early + timedelta(minutes=1))] == ["2026-10"]
+    assert due_reports(own_plant, early + timedelta(days=3)) == []
 
 
 def test_a_report_is_not_due_before_rollups_have_come_to_the_end_of_the_month(plant: Database) -> None:
@@ -233,9 +253,9 @@ def test_months_follow_each_other_over_the_year() -> None:
     assert month_after(date(2026, 1, 31)) == date(2026, 2, 1)
 
 
-def test_who_sees_a_part_of_the_plant_sees_no_report(plant: Database) -> None:
-    make_report(plant, 1, OCTOBER, NOW)
-    with seen(plant, frozenset({1})) as session:
+def test_who_sees_a_part_of_the_plant_sees_no_report(own_plant: Database) -> None:
+    make_report(own_plant, 1, OCTOBER, NOW)
+    with seen(own_plant, frozenset({1})) as session:
         assert reports(session, 1) == []
 
 
