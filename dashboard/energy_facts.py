@@ -25,9 +25,9 @@ from models.energy_costs import Cost, cost
 from models.energy_meters import Flow, meters_of
 from models.energy_periods import flow_quarters
 from models.energy_profiles import Power, power_of
-from models.energy_quarters import read_once
 from models.gateways import Site
 from models.periods import day_period, local_date
+from models.read_once import read_once
 from models.sheets import Sheet
 from models.tariffs import tariffs_of
 
@@ -57,6 +57,11 @@ class Shown:
 
 def read(session: Session, search: str, now: datetime) -> Shown:
     """What the page shows of an address; raises BadView and NothingToShow."""
+    with read_once(session):
+        return _read(session, search, now)
+
+
+def _read(session: Session, search: str, now: datetime) -> Shown:
     question, flows = ask(session, search, now)
     site = question.site
     everything = [

@@ -15,9 +15,9 @@ from dashboard.formats import Words, energy, note
 from models.energy_meters import Flow, meters_of
 from models.energy_periods import Energy, EnergySeries, EnergyTable, energy_of
 from models.energy_profiles import DAYS_OF_WEEK, WeekUsage, weekly_usage
-from models.energy_quarters import read_once
 from models.mark_words import mark_words as words_of
 from models.periods import Period, PeriodKind, day_period, local_date, periods
+from models.read_once import read_once
 from models.report_document import signed_percent
 from models.rollup_tables import Mark
 from models.sheets import Heading, Sheet

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select, tuple_
 from sqlalchemy.orm import Session
 
 from models.counters import Marks
-from models.database import from_ms, to_ms
+from models.database import fetched, from_ms, to_ms
 from models.rollup_tables import QUARTER_MS, Mark, energy_day, put_energy_day
 from models.series import Integers
 
@@ -20,6 +20,9 @@ LONGEST_DAY_MS = 26 * 3_600_000
 DAY_QUARTERS = 96  # of most days
 POINTS_AT_ONCE = 500
 ROWS_AT_ONCE = 20_000  # some 900 bytes each
+DAYS = """
+    SELECT data_point_id, start_at, amounts, marks FROM energy_day
+    WHERE data_point_id IN ({points}) AND start_at > {after} AND start_at < {end} ORDER BY data_point_id, start_at"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +158,9 @@ def amounts_of(session: Session, point_ids: Collection[int], start_ms: int, end_
 
 def _runs(session: Session, point_ids: Sequence[int], start_ms: int, end_ms: int) -> Iterator[tuple[int, int, Amounts]]:
     """The days of each point, joined while one follows the other: which point, since when, and what."""
-    table = energy_day.c
-    rows = session.connection().execute(
-        select(table.data_point_id, table.start_at, table.amounts, table.marks)
-        .where(table.data_point_id.in_(point_ids))
-        .where(table.start_at > start_ms - LONGEST_DAY_MS, table.start_at < end_ms)
-        .order_by(table.data_point_id, table.start_at)
-    )
-    points, starts_ms, amounts, marks = tuple(zip(*rows.all(), strict=True)) or ((),) * 4
+    numbers = ", ".join(str(int(point)) for point in point_ids) or "NULL"
+    rows = fetched(session, DAYS.format(points=numbers, after=start_ms - LONGEST_DAY_MS, end=end_ms))
+    points, starts_ms, amounts, marks = tuple(zip(*rows, strict=True)) or ((),) * 4
     lengths_ms = np.fromiter(map(len, marks), np.int64, len(marks)) * QUARTER_MS
     days = np.array([points, starts_ms], np.int64)
     goes_on = (days[0, 1:] == days[0, :-1]) & (days[1, 1:] == days[1, :-1] + lengths_ms[:-1])

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.gateways import DataPoint, Device, DeviceRole, Gateway, Kind, Quantity, Site
+from models.read_once import held
 
 KWH_PER = {"Wh": 1e-3, "kWh": 1.0, "MWh": 1e3, "GWh": 1e6, "": 1.0}  # templates promise kWh
 INVERTERS = "sunspec-inverter"  # what the keys of templates of inverters begin with: they generate by nature
@@ -89,7 +90,17 @@ def _generating(counters: Sequence[tuple[Meter, Quantity | None]]) -> list[Meter
     return [meter for meter, quantity in own if quantity is Quantity.ENERGY_EXPORT or meter.device_id not in exporting]
 
 
-def _counters(session: Session, site: Site, scope: Scope) -> list[tuple[Meter, Quantity | None]]:
+_Counters = list[tuple[Meter, Quantity | None]]
+
+
+def _counters(session: Session, site: Site, scope: Scope) -> _Counters:
+    kept: dict[tuple[int, Scope], _Counters] = held(session, "counters of energy", dict)
+    if (site.id, scope) not in kept:
+        kept[site.id, scope] = _read_counters(session, site, scope)
+    return kept[site.id, scope]
+
+
+def _read_counters(session: Session, site: Site, scope: Scope) -> _Counters:
     statement = (
         select(DataPoint.id, DataPoint.unit, DataPoint.quantity, Device, Gateway)
         .join(DataPoint.device)

@@ -114,7 +114,8 @@ def _band(power: Power, which: NDArray[np.bool_]) -> Band:
     walls_ms = power.walls_ms[which]
     slots = pd.Series(power.power_kw[which]).groupby(walls_ms % DAY_MS // QUARTER_MS)
     every = range(QUARTERS_OF_DAY)
-    low, median, high = (np.asarray(slots.quantile(share).reindex(every), np.float64) for share in (0.1, 0.5, 0.9))
+    shares = slots.quantile(np.array([0.1, 0.5, 0.9])).unstack().reindex(every).to_numpy(np.float64)
+    low, median, high = shares.T if shares.size else np.full((3, QUARTERS_OF_DAY), np.nan)
     return Band(median, low, high, len(np.unique(walls_ms // DAY_MS)))
 
 

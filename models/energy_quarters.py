@@ -1,7 +1,6 @@
 """What counters counted in each quarter of an hour until now: from the packed days, and after them from readings."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,6 +13,7 @@ from models.database import to_ms
 from models.energy_days import amounts_of
 from models.gateways import DataPoint, Device, Gateway
 from models.raw_readings import good_before, readings_of
+from models.read_once import held
 from models.readings import Quality, latest
 from models.rolled_points import rolled_points
 from models.rollup_state import extent
@@ -23,7 +23,6 @@ from models.series import Integers, Numbers
 LONGEST_TAIL_MS = 50 * 3_600_000  # that is not rolled up yet and read at once: today and yesterday, however long
 MOST_EDGES = 6  # with more it is no dearer to read all in between
 OLDEST_NEIGHBOUR_MS = 30 * 86_400_000
-HELD = "quarters held"  # what they are kept as in the session
 MOST_HELD = 12_000_000  # quarters of an hour of one counter, some 9 bytes each: three years of 100 counters
 
 
@@ -78,16 +77,6 @@ class Quarters:
         return sums_kwh
 
 
-@contextmanager
-def read_once(session: Session) -> Iterator[None]:
-    """Within, the same quarters are read once: for a session that sees one state of the database and only reads."""
-    session.info[HELD] = []
-    try:
-        yield
-    finally:
-        del session.info[HELD]
-
-
 def quarters_of(
     session: Session, counters: Mapping[int, float], start_at: datetime, end_at: datetime, now: datetime
 ) -> Quarters:
@@ -98,16 +87,16 @@ def quarters_of(
     """
     start_ms, now_ms = to_ms(start_at) // QUARTER_MS * QUARTER_MS, to_ms(now)
     count = max(-(-(to_ms(end_at) - start_ms) // QUARTER_MS), 0)
-    held: list[tuple[tuple[int, ...], Quarters]] = session.info.get(HELD, [])
-    for points, known in held:
+    kept: list[tuple[tuple[int, ...], Quarters]] = held(session, "quarters", list)
+    for points, known in kept:
         part = _part_of(known, start_ms, count) if points == tuple(counters) and known.now_ms == now_ms else None
         if part is not None:
             return replace(part, kwh_per=np.array(list(counters.values()), np.float64))
     read = _read(session, counters, start_ms, count, now_ms)
     read.amounts.setflags(write=False)
     read.marks.setflags(write=False)
-    if sum(known.amounts.size for _, known in held) + read.amounts.size <= MOST_HELD:
-        held.append((tuple(counters), read))
+    if sum(known.amounts.size for _, known in kept) + read.amounts.size <= MOST_HELD:
+        kept.append((tuple(counters), read))
     return read
 
 

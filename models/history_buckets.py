@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from models.database import fetched
 from models.history_levels import DAY_MS, MOST_ROWS, WIDTHS, Resolution
 from models.rollup_tables import QUARTER_MS, ROLLUPS, Level, RollupState
 from models.series import Integers, Numbers, Qualities
@@ -216,14 +217,6 @@ def _of_readings(session: Session, point_ids: Collection[int], grid: Grid, piece
         bucket=QUARTER_MS if grid.is_days else grid.resolution.bucket_ms,
     )
     return {point: _bucket_columns(rows) for point, rows in by_point(fetched(session, statement))}
-
-
-def fetched(session: Session, statement: str) -> list[tuple[Any, ...]]:
-    """All rows as the driver gives them: SQLAlchemy's own rows take twice the time."""
-    result = session.connection().exec_driver_sql(statement)
-    rows: list[tuple[Any, ...]] = list(result.cursor.fetchall())
-    result.close()
-    return rows
 
 
 def matrix(rows: Sequence[tuple[Any, ...]]) -> Numbers:

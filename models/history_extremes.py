@@ -7,7 +7,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from sqlalchemy.orm import Session
 
-from models.history_buckets import NO_READINGS, Buckets, Found, Grid, Readings, fetched
+from models.database import fetched
+from models.history_buckets import NO_READINGS, Buckets, Found, Grid, Readings
 from models.history_levels import WIDTHS
 from models.history_statistics import Statistics
 from models.rollup_tables import HOUR_MS, ROLLUPS, Level

@@ -11,9 +11,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from models.counters import MICRO, NEIGHBOURS, CounterRules, booked, rules_of
+from models.database import fetched
 from models.energy_days import amounts_of
 from models.gateways import DataPoint, Device, Kind
-from models.history_buckets import NO_READINGS, Readings, by_point, fetched, reading_columns, rolled_until_ms
+from models.history_buckets import NO_READINGS, Readings, by_point, reading_columns, rolled_until_ms
 from models.history_points import PointFacts
 from models.history_statistics import Statistics
 from models.rollup_tables import QUARTER_MS, Mark, RollupState, rollup_minute

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from models.database import Database
-from models.energy_quarters import quarters_of, read_once
+from models.energy_quarters import quarters_of
+from models.read_once import read_once
 from models.rollups import advance
 from tests.models.energy_plant import add_counter, count, every, steady
 from tests.models.plant import add_gateway, add_site
