@@ -39,7 +39,7 @@ INDEX = """<!DOCTYPE html>
     <link rel="icon" href="/assets/2-app/icon.svg" type="image/svg+xml">
     <link rel="preload" href="/assets/1-vendor/inter/inter-latin-wght-normal.woff2"
           as="font" type="font/woff2" crossorigin>
-    <link id="plotly" rel="preload" href="{plotly}" as="script" fetchpriority="low">
+    <link id="plotly" rel="prefetch" href="{plotly}" as="script">
     <script src="/assets/2-app/theme.js"></script>
     {%css%}
   </head>

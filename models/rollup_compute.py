@@ -15,7 +15,8 @@ from models.energy_days import Stretch, amounts_of, days_between
 from models.raw_readings import good_after, good_before, good_between, readings_of
 from models.reading_tables import Row
 from models.rolled_points import RolledPoint
-from models.rollup_fold import Buckets, Readings, amounts_by, buckets_of, fold, fold_up, increases_of
+from models.rollup_fold import Buckets, Readings, amounts_by, buckets_of, fold, fold_up, increases_of, merged
+from models.rollup_minutes import minutes_of
 from models.rollup_tables import HOUR_MS, MINUTE_MS, QUARTER_MS, ROLLUPS, Level, Mark
 from models.series import Integers, Numbers
 
@@ -80,19 +81,24 @@ class Computed:
 
 def compute(connection: Connection, points: Sequence[RolledPoint], window: Window) -> Computed:
     """What the readings of these points, as the transaction sees them, make of a window."""
-    readings = readings_of(connection, [point.id for point in points], window.start_ms, window.end_ms)
-    bookings = list(_bookings(connection, points, readings, window))
     counters = {point.id for point in points if point.rules is not None}
+    others = [point.id for point in points if point.rules is None]
+    folded = minutes_of(connection, others, window.start_ms, window.end_ms)
+    fetched = [point.id for point in points if folded is None or point.id in counters]
+    readings = readings_of(connection, fetched, window.start_ms, window.end_ms)
+    bookings = list(_bookings(connection, points, readings, window))
+    minutes = fold(readings, MINUTE_MS) if folded is None else merged(fold(readings, MINUTE_MS), folded)
+    quarters = fold_up(minutes, minutes.starts_ms // QUARTER_MS * QUARTER_MS)
     by_level = {
-        level: _with_amounts(fold(readings, width_ms), level, bookings, counters)
-        for level, width_ms in ((Level.MINUTE, MINUTE_MS), (Level.QUARTER, QUARTER_MS))
+        level: _with_amounts(buckets, level, bookings, counters)
+        for level, buckets in ((Level.MINUTE, minutes), (Level.QUARTER, quarters))
     }
     changes = {level: list(_changes(connection, level, bookings, window)) for level in by_level}
     emptied = {
         level: [] if window.is_new else _emptied(connection, level, points, window, buckets)
         for level, buckets in by_level.items()
     }
-    return Computed(by_level, bookings, changes, emptied, len(readings))
+    return Computed(by_level, bookings, changes, emptied, int(minutes.counts.sum() + minutes.bad.sum()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,12 @@ def buckets_of(rows: Sequence[Row]) -> Buckets:
     )
 
 
+def merged(some: Buckets, others: Buckets) -> Buckets:
+    """Buckets of different points, by point and start."""
+    both = Buckets(*(np.concatenate([getattr(one, name) for one in (some, others)]) for name in Buckets.__slots__))
+    return both.part(np.lexsort((both.starts_ms, both.points)))
+
+
 def fold(readings: Readings, width_ms: int) -> Buckets:
     """The buckets of a width that hold readings; they begin at multiples of the width."""
     starts_ms = readings.times_ms // width_ms * width_ms

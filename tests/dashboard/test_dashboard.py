@@ -73,7 +73,7 @@ def test_plotly_is_ours_and_of_the_version_that_dash_expects(client: FlaskClient
     assert f"v{get_plotlyjs_version()}" in head
     page = client.get("/").text
     assert re.findall(r'<script src="([^"]*plotly[^"]*)', page) == [], "no page waits for it"
-    (address,) = re.findall(r'<link id="plotly" rel="preload" href="([^"]*)', page)
+    (address,) = re.findall(r'<link id="plotly" rel="prefetch" href="([^"]*)', page)
     with client.get(address) as kept:
         assert kept.status_code == 200 and "immutable" in kept.headers["Cache-Control"]
 
