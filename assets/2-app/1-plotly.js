@@ -31,10 +31,7 @@ window.monitor.plotly = (() => {
   // Until it is there, a promise has its place: whoever waits for that has it fetched. The script puts itself there.
   window.Plotly = window.Plotly || { then: (...handlers) => ready().then(...handlers) };
 
-  if (DRAWN_AT_ONCE.has(location.pathname)) {
-    document.getElementById("plotly").rel = "preload"; // at once, not when there is time
-    addEventListener("DOMContentLoaded", () => ready().catch(() => {}));
-  }
+  if (DRAWN_AT_ONCE.has(location.pathname)) addEventListener("DOMContentLoaded", () => ready().catch(() => {}));
 
   return { isThere, ready };
 })();

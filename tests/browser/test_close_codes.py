@@ -39,6 +39,7 @@ def test_after_a_sign_out_elsewhere_it_stops_trying_and_says_so(
     other = open_tab(screen.page.context, guarded_app.url)
     other.page.get_by_role("button", name="Sign out").click()
     screen.wait_until(f"{STATE} === 'signed-out'")
+    screen.page.wait_for_timeout(300)  # what was begun before is told to us a moment later
     tried = len(screen.sockets)
     screen.page.wait_for_timeout(2000)  # 40 s of the page's time
     assert len(screen.sockets) == tried

@@ -63,9 +63,12 @@ def test_nothing_is_complained_of(calm_screen: Screen) -> None:
 
 
 def test_dash_does_not_load_its_own_plotly(calm_screen: Screen) -> None:
-    loaded = calm_screen.ask("performance.getEntriesByType('resource').map((entry) => entry.name)")
-    plotlys = [name for name in loaded if "plotly" in name.rsplit("/", 1)[-1]]
-    assert len(plotlys) == 1 and "/assets/0-plotly/" in plotlys[0]
+    loaded = calm_screen.ask(
+        "performance.getEntriesByType('resource').map(({ name, transferSize }) => [name, transferSize])"
+    )
+    plotlys = {name: size for name, size in loaded if "plotly" in name.rsplit("/", 1)[-1]}
+    assert len(plotlys) == 1 and "/assets/0-plotly/" in next(iter(plotlys))
+    assert sum(size > 10_000 for name, size in loaded if name in plotlys) == 1, "it is fetched once"
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (1440, 900), (1920, 1080)])
