@@ -62,7 +62,7 @@ class Program:
                 text=True,
                 start_new_session=True,
             )
-        self.until(lambda: self.readiness() == 200, 60)
+        self.until(lambda: self.readiness() == 200, 180)  # the first time five weeks are written
 
     def run(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
@@ -73,7 +73,7 @@ class Program:
             input=given,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
         )
 
     def readiness(self) -> int | None:
