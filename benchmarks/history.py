@@ -79,13 +79,13 @@ def chart_turns(
                 known = took_ms.setdefault((name, span), [])
                 if sum(known) < PATIENCE_S * 1000:
                     to = end_ms - jitter_ms
-                    known.append(timed_ms(lambda: contenders[name].chart(points, to - _ms(length), to)))  # noqa: B023
+                    known.append(timed_ms(contenders[name].chart, points, to - _ms(length), to))
     return {name: {span: percentiles("chart", took_ms[name, span]) for span in SPANS} for name in contenders}
 
 
-def timed_ms(work: Callable[[], object]) -> float:
+def timed_ms(work: Callable[..., object], *given: object) -> float:
     started = time.perf_counter()
-    work()
+    work(*given)
     return (time.perf_counter() - started) * 1000
 
 
@@ -102,7 +102,7 @@ def cold_charts(path: Path, points: Sequence[int], end_ms: int) -> dict[str, Fig
             evict(path)
             database = Database(f"sqlite:///{path}")
             with database.read():
-                took_ms.append(timed_ms(lambda: Ours(database).chart(points, end_ms - _ms(length), end_ms)))  # noqa: B023
+                took_ms.append(timed_ms(Ours(database).chart, points, end_ms - _ms(length), end_ms))
             database.close()
         found[span] = percentiles("chart", took_ms)
     return found
@@ -121,8 +121,8 @@ def energy_of_a_year(database: Database, rounds: int) -> dict[str, Figures]:
     search = f"?period=custom&from={(now - timedelta(days=365)):%Y-%m-%d}&to={now:%Y-%m-%d}"
     asked: dict[str, list[float]] = {"sums by month": [], "the page's facts": []}
     for _ in range(rounds):
-        asked["sums by month"].append(timed_ms(lambda: _year(database, now)))
-        asked["the page's facts"].append(timed_ms(lambda: _facts(database, search, now)))
+        asked["sums by month"].append(timed_ms(_year, database, now))
+        asked["the page's facts"].append(timed_ms(_facts, database, search, now))
     return {name: percentiles("energy", took_ms) for name, took_ms in asked.items()}
 
 

@@ -7,7 +7,7 @@ the file name is lower, or waits with it until it is called. They are served as 
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import dash
 from dash import Input, Output, html
@@ -49,19 +49,15 @@ INDEX = """<!DOCTYPE html>
     <footer>{%config%}{%scripts%}{%renderer%}</footer>
   </body>
 </html>"""
-
-
 PLOTLY = f"/assets/0-plotly/plotly-cartesian.min.js?m={get_plotlyjs_version()}"
-
-
 UNUSED = re.compile(r'<script src="[^"]*/(?:polyfill@|dash_table/bundle)[^"]*"></script>')
 
 
 class _Application(dash.Dash):
     """Without what Dash loads for browsers of before 2018 and for its own table: 0.2 s of a first visit."""
 
-    def interpolate_index(self, *, scripts: str = "", **others: str) -> str:  # type: ignore[override]
-        return str(super().interpolate_index(scripts=UNUSED.sub("", scripts), **others))
+    def interpolate_index(self, *args: Any, **parts: Any) -> str:
+        return str(super().interpolate_index(*args, **parts | {"scripts": UNUSED.sub("", parts["scripts"])}))
 
 
 class Page(Protocol):

@@ -37,13 +37,13 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 LONGEST = (
     "test_journey.py",
+    "test_soak.py",
+    "test_reconnect.py",
     "test_live_grid.py",
     "test_benchmarks_history.py",
     "test_drill.py",
-    "test_soak.py",
     "test_kills.py",
     "test_backup_kill.py",
-    "test_reconnect.py",
     "test_app.py",
     "test_fault_bench.py",
     "test_field_tools.py",

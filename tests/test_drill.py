@@ -2,7 +2,6 @@
 
 import shutil
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,21 +15,11 @@ FILE = "monitor.backup"
 
 
 class Demo(Program):
-    """A demo that was started once, in the folder `demo`; its commands are meant for the demo's database."""
+    """A demo, whose database is in the folder `demo`."""
 
     @property
     def database(self) -> Path:
         return self.folder / "demo" / "monitor.db"
-
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        kept = dict(self.environment)
-        self.environment |= {
-            "MONITOR_DATA_FOLDER": str(self.database.parent),
-            "MONITOR_DATABASE_URL": f"sqlite:///{self.database}",
-        }
-        done = self.run(*words)
-        self.environment = kept
-        return done
 
     def asked(self, query: str) -> list[Any]:
         with closing(sqlite3.connect(self.database)) as connection:
@@ -60,18 +49,18 @@ def demo(tmp_path: Path, seeded: Path) -> Iterator[Demo]:
 def test_a_drill(demo: Demo) -> None:
     demo.wait_for_readings()
     before = demo.readings()
-    made = demo.command("backup", FILE)
+    made = demo.run("--demo", "backup", FILE)
     assert made.returncode == 0, made.stderr
-    well = demo.command("verify", FILE)
+    well = demo.run("--demo", "verify", FILE)
     assert well.returncode == 0 and f"{FILE} is well" in well.stdout, well.stderr
     demo.wait_for_readings()
-    refused = demo.command("restore", FILE, "--replace")
+    refused = demo.run("--demo", "restore", FILE, "--replace")
     assert refused.returncode == 2 and "Traceback" not in refused.stderr, "not under a program that runs"
     demo.stop()
     after = demo.readings()
     for path in demo.database.parent.glob("monitor.db*"):
         path.unlink()
-    restored = demo.command("restore", FILE)
+    restored = demo.run("--demo", "restore", FILE)
     assert restored.returncode == 0, restored.stderr
     kept = demo.readings()
     assert before <= kept <= after, "all that was there when it began, and nothing that never was"
@@ -79,4 +68,4 @@ def test_a_drill(demo: Demo) -> None:
     demo.wait_for_readings()
     assert kept <= demo.readings()
     demo.stop()
-    assert demo.command("verify").returncode == 0
+    assert demo.run("--demo", "verify").returncode == 0

@@ -117,7 +117,7 @@ def test_kill_9_and_a_restart_20_s_later_leave_no_hole(journey: Journey) -> None
     _gone, alive = psutil.wait_procs(left, timeout=10)
     assert alive == [], "the successors have taken over"
     time.sleep(3 * POLL_INTERVAL_S)
-    assert longest_gap_s(program) < 3 * POLL_INTERVAL_S + 1, "one poll falls into the handover, two on a busy machine"
+    assert longest_gap_s(program) < 2 * POLL_INTERVAL_S + 1
     for name, (times_ms, values) in journey.traces().items():
         steps_ms = {later - earlier for earlier, later in pairwise(times_ms)}
         assert steps_ms == {POLL_INTERVAL_S * 1000}, f"{name}: each instant once"

@@ -109,7 +109,7 @@ window.monitor.energy = (() => {
   function draw(box) {
     const chart = facts.charts[box.dataset.energyChart];
     if (!chart || drawn.get(box) === chart) return;
-    if (!monitor.plotly.isThere()) {
+    if (!chart.empty && !monitor.plotly.isThere()) {
       monitor.plotly.ready().then(() => box.isConnected && draw(box), (error) => dom.text(box, error.message));
       return;
     }

@@ -24,7 +24,7 @@ window.monitor.historyChart = (() => {
     const place = box();
     if (!place || !state.answer || state.answer.problem || !place.offsetParent) return;
     if (!monitor.plotly.isThere()) {
-      monitor.plotly.ready().then(paint, (error) => { state.complaint = error.message; });
+      monitor.plotly.ready().then(paint, ({ message }) => state.complaint === message || state.complain(message));
       return;
     }
     const plot = place.querySelector(".m-history-plot") || newPlot(place);

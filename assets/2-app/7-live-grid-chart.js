@@ -46,7 +46,7 @@ window.monitor.liveChart = (() => {
     const all = members();
     if (!graph || !graph.clientWidth || !graph.clientHeight || !all.length) return false;
     if (!monitor.plotly.isThere()) {
-      monitor.plotly.ready().catch(() => {}); // the next time it is asked for again
+      monitor.plotly.ready().then(() => dom.text(graph, ""), (error) => dom.text(graph, error.message));
       return false;
     }
     const offsetMs = formats.zoneOffsetMs(clock.serverMs());

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from plotly.offline import get_plotlyjs_version
 
 from dashboard import PAGES, create_dashboard
+from dashboard.pages.realtime import RealtimePage
 from models.database import Database
 from models.schema import upgrade
 from settings import Settings
@@ -76,6 +77,12 @@ def test_plotly_is_ours_and_of_the_version_that_dash_expects(client: FlaskClient
     (address,) = re.findall(r'<link id="plotly" rel="prefetch" href="([^"]*)', page)
     with client.get(address) as kept:
         assert kept.status_code == 200 and "immutable" in kept.headers["Cache-Control"]
+
+
+def test_plotly_is_fetched_early_for_pages_that_are_there() -> None:
+    script = (ASSETS / "2-app" / "1-plotly.js").read_text()
+    (listed,) = re.findall(r"DRAWN_AT_ONCE = new Set\(\[(.*?)\]\)", script)
+    assert set(re.findall(r'"([^"]*)"', listed)) <= {RealtimePage.PATH, *(page.PATH for page in PAGES)}
 
 
 def test_our_own_scripts_are_one_request_in_the_order_of_their_names(client: FlaskClient) -> None:
