@@ -4,15 +4,19 @@ Interactive: what the page is for is drawn (values, rows, lines), and the main t
 50 ms or more for half a second; counted from the navigation to the end of the last such task. Cold: nothing in the
 browser's cache; warm: opened again in the same browser; clicked: come to from another page by its navigation entry.
 Bytes and requests are those of a cold visit, without the socket. Floor: an address of the same server that has no page.
-Pages take turns. Target: under 1.5 s.
+Peer: a heading and one chart, as Dash serves them out of the box (`stock_dash.py`); `of_peer` is how long a page takes
+of its time. Pages take turns. Target: under 1.5 s.
 """
 
 import argparse
 import json
+import socket
 import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,14 +29,16 @@ from benchmarks.first_light import CHROMIUM, CHROMIUM_OPTIONS, machine
 from benchmarks.running import running_demo
 from benchmarks.store_figures import show
 
-WEB_PORT, DEMO_PORT = 8255, 16020
+WEB_PORT, PEER_PORT, DEMO_PORT = 8255, 8256, 16020
 QUIET_S = 0.5
 WATCHED_S = 1.2  # after the page is filled
 TIMEOUT_S = 30.0
 VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
 
+WAYS = ("cold", "warm")  # of coming to a page by its address
 LINE = ".scatterlayer .trace path.js-line[d]"
 FLOOR = "floor (no such page)"
+PEER = "peer (stock Dash, one chart)"
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ def there(selector: str) -> str:
 
 OPENINGS: Mapping[str, Opening] = {
     FLOOR: Opening("/no-such-page", there("#shell-page .m-empty")),
+    PEER: Opening("/", there(LINE)),
     "Overview": Opening("/", f"{there('[data-gateway][data-state=online]')} && {there(LINE)}", "/"),
     "Live": Opening("/live", there("#live-place .ag-row .ag-cell"), "/live"),
     "History": Opening("/history?points={points}&range=24h", there(f"#history-page {LINE}")),
@@ -151,19 +158,51 @@ def turn(browser: Browser, address: str, signed_in: StorageState, opening: Openi
     return {f"{way}_{name}": value for way, figures in ways.items() for name, value in figures.items()}
 
 
+@contextmanager
+def running_peer() -> Iterator[str]:
+    """Stock Dash; yields its address."""
+    script = str(Path(__file__).resolve().parent / "stock_dash.py")
+    process = subprocess.Popen(
+        [sys.executable, script, str(PEER_PORT)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_for_port(PEER_PORT)
+        yield f"http://127.0.0.1:{PEER_PORT}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
 def measure(rounds: int) -> dict[str, dict[str, float]]:
-    """The median of each figure, and the slowest time to interactive."""
+    """The median of each figure, the slowest time to interactive, and the share of the peer's."""
     found: dict[str, list[dict[str, float]]] = {}
-    with sync_playwright() as playwright, running_demo(WEB_PORT, DEMO_PORT) as program:
+    with sync_playwright() as playwright, running_peer() as peer, running_demo(WEB_PORT, DEMO_PORT) as program:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
         signed_in, points = sign_in(browser, program.sign_in_link)
         address = program.sign_in_link.split("/sign-in/")[0]
         for number in range(rounds):
             for name, opening in rotated(list(OPENINGS.items()), number):
                 chosen = replace(opening, path=opening.path.replace("{points}", points))
-                found.setdefault(name, []).append(turn(browser, address, signed_in, chosen))
+                where = peer if name == PEER else address
+                found.setdefault(name, []).append(turn(browser, where, signed_in, chosen))
         browser.close()
-    return {name: summed_up(found[name]) for name in OPENINGS}
+    figures = {name: summed_up(found[name]) for name in OPENINGS}
+    for page in figures.values():
+        page |= {f"{way}_of_peer": page[f"{way}_interactive_s"] / figures[PEER][f"{way}_interactive_s"] for way in WAYS}
+    return figures
 
 
 def rotated(pages: list[tuple[str, Opening]], number: int) -> list[tuple[str, Opening]]:

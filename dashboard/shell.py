@@ -33,14 +33,25 @@ class Link:
     path: str
 
 
-def layout(database: Database, links: Sequence[Link]) -> Component:
-    """The frame; the router fills `shell-page`. A database that can't be read leaves an empty plant."""
+@dataclass(frozen=True)
+class Shown:
+    """What the address of a page shows."""
+
+    path: str
+    content: Component
+
+
+def layout(database: Database, links: Sequence[Link], shown: Shown | None = None) -> Component:
+    """The frame around what is shown; the router fills `shell-page` when that is another page, or not given.
+
+    A database that can't be read leaves an empty plant.
+    """
     site, description = _read(database)
     return html.Div(
         [
             html.A("Skip to content", href="#shell-page", className="m-skip"),
             _header(site, links),
-            html.Main(id="shell-page", className="m-page", tabIndex="-1"),
+            _page(shown),
             dcc.Location(id="shell-location"),
             dcc.Store(id="shell-plant", data=description),
             dcc.Store(id="shell-changed", data=0),
@@ -49,6 +60,11 @@ def layout(database: Database, links: Sequence[Link]) -> Component:
             WebSocket(id="shell-socket"),
         ]
     )
+
+
+def _page(shown: Shown | None) -> Component:
+    filled = {} if shown is None else {"children": shown.content, "data-path": shown.path}
+    return html.Main(id="shell-page", className="m-page", tabIndex="-1", **filled)
 
 
 def register(app: Dash, database: Database) -> None:

@@ -6,11 +6,11 @@ one of `BreakKind`; its amount is spread evenly over its time. Nothing is rememb
 follows from the readings around it alone, whatever the order in which they came.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import combinations
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,19 +125,34 @@ def rules_of(point: DataPoint, device: Device, poll_interval_s: float) -> Counte
     The rating is the device's, else the largest plausible power of its point for active power; it binds energy only.
     device: with its points loaded.
     """
+    return rules_with(point, device.rated_power_w or plausible_power_w(device.data_points), poll_interval_s)
+
+
+def rules_with(point: DataPoint, rated_w: float | None, poll_interval_s: float) -> CounterRules:
+    """The same with the rating (W) given; None: it isn't known."""
     gap_ms = max(round(GAP_INTERVALS * 1000 * poll_interval_s), SHORTEST_GAP_MS)
-    return CounterRules(point.modulus, _most_per_s(point, device), gap_ms, _resolution(point))
+    return CounterRules(point.modulus, _most_per_s(point, rated_w), gap_ms, _resolution(point))
 
 
-def _most_per_s(point: DataPoint, device: Device) -> float | None:
+def _most_per_s(point: DataPoint, rated_w: float | None) -> float | None:
     unit_wh = ENERGY_UNITS.get(point.unit)
-    rated_w = device.rated_power_w or _plausible_power_w(device)
     return None if unit_wh is None or rated_w is None else rated_w / HOUR_S / unit_wh
 
 
-def _plausible_power_w(device: Device) -> float | None:
+class Limited(Protocol):
+    """What a rating is read from: a data point, or a row with these columns of it."""
+
+    @property
+    def quantity(self) -> Quantity | None: ...
+    @property
+    def plausible_max(self) -> float | None: ...
+    @property
+    def unit(self) -> str: ...
+
+
+def plausible_power_w(points: Iterable[Limited]) -> float | None:
     """The largest plausible power of the whole meter; None where no point or none that is limited measures it."""
-    for point in device.data_points:
+    for point in points:
         if point.quantity is Quantity.ACTIVE_POWER and point.plausible_max is not None and point.plausible_max > 0:
             return point.plausible_max * POWER_UNITS.get(point.unit, 1.0)
     return None

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from models.database import from_ms, to_ms
@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # pandas takes 35 MB, and the poller has no use for it
 Columns: TypeAlias = tuple[Integers, Integers, Numbers, Qualities]
 
 CHUNK_ROWS = 50_000
+CHUNK = np.dtype([("point", np.int64), ("read_at", np.int64), ("value", np.float64), ("quality", np.int8)])
 DAY_MS = 86_400_000
 LATEST_TEXTS = select(latest_reading.c.data_point_id, latest_reading.c.read_at, latest_reading.c.text).where(
     latest_reading.c.data_point_id.in_(bindparam("points", expanding=True))
@@ -212,12 +213,18 @@ def _chunks(session: Session, point_ids: Collection[int], start_ms: int, end_ms:
         .where(readings.data_point_id.in_(point_ids), readings.read_at >= start_ms, readings.read_at < end_ms)
         .order_by(readings.data_point_id, readings.read_at)
     )
-    result = session.execute(statement, execution_options={"stream_results": True})
-    for rows in result.partitions(CHUNK_ROWS):
-        points, times_ms, values, quality = zip(*rows, strict=True)
-        yield (
-            np.array(points, np.int64),
-            np.array(times_ms, np.int64),
-            np.array(values, np.float64),
-            np.array(quality, np.int8),
-        )
+    for rows in _row_lists(session.connection(), statement):
+        chunk = np.fromiter(rows, CHUNK, len(rows))  # None becomes NaN
+        yield chunk["point"].copy(), chunk["read_at"].copy(), chunk["value"].copy(), chunk["quality"].copy()
+
+
+def _row_lists(connection: Connection, statement: Select[Any]) -> Iterator[list[Any]]:
+    """The rows as tuples. SQLite's cursor holds nothing back: its own rows take a fraction of the time."""
+    if connection.dialect.name != "sqlite":
+        result = connection.execute(statement, execution_options={"stream_results": True})
+        yield from ([tuple(row) for row in rows] for rows in result.partitions(CHUNK_ROWS))
+        return
+    with connection.execute(statement) as result:
+        cursor: Any = result.cursor
+        while rows := cursor.fetchmany(CHUNK_ROWS):
+            yield rows

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
-from models.counters import CounterRules, rules_of
-from models.gateways import DataPoint, Device, Gateway, Kind, Site
+from models.counters import CounterRules, plausible_power_w, rules_with
+from models.gateways import DataPoint, Device, Gateway, Kind, Quantity, Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,26 @@ def rolled_points(session: Session, point_ids: Collection[int] | None = None) ->
 
 
 def _rules(session: Session, counters: Collection[int]) -> dict[int, CounterRules]:
-    owners = select(DataPoint.device_id).where(DataPoint.id.in_(counters))
-    loaded = selectinload(Device.data_points), selectinload(Device.gateway)
-    devices = session.scalars(select(Device).where(Device.id.in_(owners)).options(*loaded))
-    wanted = frozenset(counters)
+    statement = (
+        select(DataPoint, Device.rated_power_w, Gateway.poll_interval_s)
+        .join(DataPoint.device)
+        .join(Device.gateway)
+        .where(DataPoint.id.in_(counters))
+    )
+    rows = session.execute(statement).all()
+    plausible_w = _plausible_w(session, {point.device_id for point, _, _ in rows})
     return {
-        point.id: rules_of(point, device, device.gateway.poll_interval_s)
-        for device in devices
-        for point in device.data_points
-        if point.id in wanted
+        point.id: rules_with(point, rated_w or plausible_w.get(point.device_id), interval_s)
+        for point, rated_w, interval_s in rows
     }
+
+
+def _plausible_w(session: Session, devices: Collection[int]) -> dict[int, float | None]:
+    """Of each device the largest plausible power (W) of the whole meter."""
+    limits = (
+        select(DataPoint.device_id, DataPoint.quantity, DataPoint.plausible_max, DataPoint.unit)
+        .where(DataPoint.device_id.in_(devices), DataPoint.quantity == Quantity.ACTIVE_POWER)
+        .order_by(DataPoint.device_id, DataPoint.id)
+    )
+    rows = session.execute(limits).all()
+    return {device: plausible_power_w(some) for device, some in groupby(rows, key=lambda row: int(row.device_id))}

@@ -95,7 +95,9 @@ window.monitor.cards = (() => {
       const gateway = plant.gateways.get(Number(element.dataset.gateway));
       if (gateway && gateway.status) paint(element, gateway, look(gateway, nowMs));
     }
-    document.querySelectorAll("[data-gateway]").forEach((element) => paintSparkline(element, nowMs));
+    const lines = [...document.querySelectorAll("[data-gateway]")].map((element) => [element, dom.part(element, "sparkline")]);
+    const sizes = lines.map(([, canvas]) => monitor.sparkline.sizeOf(canvas)); // all of them before one is drawn
+    lines.forEach(([element, canvas], index) => paintSparkline(element, canvas, sizes[index], nowMs));
   }
 
   function paint(element, gateway, seen) {
@@ -122,16 +124,15 @@ window.monitor.cards = (() => {
   // Sparklines
 
   /* Drawn only when there is something new to show: a cell, the value of now, a size, a state or a theme. */
-  function paintSparkline(element, nowMs) {
+  function paintSparkline(element, canvas, size, nowMs) {
     const gateway = plant.gateways.get(Number(element.dataset.gateway));
-    const canvas = dom.part(element, "sparkline");
-    if (!gateway || plant.watermarkMs === null || !canvas.clientWidth) return;
+    if (!gateway || plant.watermarkMs === null || !size.width) return;
     const line = lineOf(gateway, element.dataset.state, nowMs);
     const key = [line.times.length, line.times[line.times.length - 1], line.values[line.values.length - 1],
-      gateway.normal_low_w, element.dataset.state, canvas.clientWidth, canvas.clientHeight, colours.edition].join();
+      gateway.normal_low_w, element.dataset.state, size.width, size.height, colours.edition].join();
     if (painted.get(canvas) === key) return;
     painted.set(canvas, key);
-    monitor.sparkline.draw(canvas, { ...line, band: bandOf(gateway), colours: coloursOf(element.dataset.state) });
+    monitor.sparkline.draw(canvas, { ...line, size, band: bandOf(gateway), colours: coloursOf(element.dataset.state) });
     dom.attribute(canvas, "aria-label", describe(line.values, gateway));
   }
 

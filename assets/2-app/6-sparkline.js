@@ -5,25 +5,30 @@ window.monitor.sparkline = (() => {
   const LINE_PX = 1.8;
 
   /* times, values: the line, null for a gap. startMs..endMs: the width. band: {low, high} or null.
-     colours: {line, band, gap}. dotPx, linePx: sizes for a smaller place. */
-  function draw(canvas, { times, values, startMs, endMs, band, colours, dotPx = DOT_PX, linePx = LINE_PX }) {
-    const context = fit(canvas);
-    const { clientWidth: width, clientHeight: height } = canvas;
+     colours: {line, band, gap}. size: of the canvas, if known. dotPx, linePx: sizes for a smaller place. */
+  function draw(canvas, { times, values, startMs, endMs, band, colours, size = sizeOf(canvas), dotPx = DOT_PX, linePx = LINE_PX }) {
+    const context = fit(canvas, size);
+    const { width, height } = size;
     const scale = scaleOf(values, band, height, dotPx);
     const x = (atMs) => ((atMs - startMs) / (endMs - startMs)) * (width - dotPx - 1);
     if (band) drawBand(context, width, scale(band.high), scale(band.low), colours.band);
     drawLine(context, times.map(x), values.map((value) => (value === null ? null : scale(value))), colours.line, dotPx, linePx);
   }
 
+  /* To ask for it has the browser lay out the page again if anything was drawn since. */
+  function sizeOf(canvas) {
+    return { width: canvas.clientWidth, height: canvas.clientHeight };
+  }
+
   /* A canvas has its own pixels: as many as the screen has under it. */
-  function fit(canvas) {
+  function fit(canvas, size) {
     const ratio = window.devicePixelRatio || 1;
-    const width = Math.round(canvas.clientWidth * ratio);
-    const height = Math.round(canvas.clientHeight * ratio);
+    const width = Math.round(size.width * ratio);
+    const height = Math.round(size.height * ratio);
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
+    context.clearRect(0, 0, size.width, size.height);
     return context;
   }
 
@@ -58,5 +63,5 @@ window.monitor.sparkline = (() => {
     context.fill();
   }
 
-  return { draw };
+  return { draw, sizeOf };
 })();

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 PATH = PATH_OF_VIEWS
 NAME = "Energy"
+DRAWN_AT_ONCE = True
 TILES = {
     "total": "Energy",
     "before": "Period before",

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 PATH = "/history"
 NAME = "History"
+DRAWN_AT_ONCE = True
 THIS_MONTH = ("month", "This month")  # the script makes two times of it
 FEWEST_PIXELS, MOST_PIXELS = 100, 1000  # two buckets a pixel are 2,000 of them
 UNWRITABLE = "The database can't be written just now, so nothing was changed. Try again in a moment."

@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 PATH = "/"
 NAME = "Overview"
+DRAWN_AT_ONCE = True
 TILES = {
     "total": "Total power",
     "demand": "15-min demand",

@@ -23,6 +23,7 @@ class RealtimePage:
 
     PATH = "/admin/realtime"
     NAME = "Real time"
+    DRAWN_AT_ONCE = True
     ROLES = ADMINS
 
     def __init__(self, health: RealtimeHealth) -> None:

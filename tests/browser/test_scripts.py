@@ -206,3 +206,33 @@ def test_the_server_time_is_the_one_heard_with_the_least_delay(scripts: Page) ->
       return Math.round(monitor.clock.serverMs() - performance.now());
     }"""
     assert scripts.evaluate(script) == 1400
+
+
+TOLD = """async (states) => {
+  let state = { layout: 0, rest: 0 };
+  const told = [];
+  const tell = monitor.dispatches.sparing({ getState: () => state }, () => told.push(state));
+  for (const next of states) { state = next === null ? state : next; tell(); }
+  const atOnce = told.length;
+  await null;
+  await null;
+  return [atOnce, told];
+}"""
+
+
+@pytest.mark.parametrize(
+    ("states", "at_once", "told"),
+    [
+        ([None, None], 0, []),
+        ([(0, 1), (0, 2), None, (0, 3)], 0, [(0, 3)]),
+        ([(1, 0), (2, 0)], 2, [(1, 0), (2, 0)]),
+        ([(0, 1), (1, 1), (1, 2)], 1, [(1, 1), (1, 2)]),
+        ([(0, 1), (1, 1)], 1, [(1, 1)]),
+    ],
+)
+def test_who_listens_to_dash_is_told_of_layouts_at_once_of_the_rest_once_and_never_of_nothing(
+    scripts: Page, states: list[tuple[int, int] | None], at_once: int, told: list[tuple[int, int]]
+) -> None:
+    given = [state and {"layout": state[0], "rest": state[1]} for state in states]
+    expected = [{"layout": layout, "rest": rest} for layout, rest in told]
+    assert scripts.evaluate(TOLD, given) == [at_once, expected]

@@ -12,7 +12,6 @@ from flask.testing import FlaskClient
 from plotly.offline import get_plotlyjs_version
 
 from dashboard import PAGES, create_dashboard
-from dashboard.pages.realtime import RealtimePage
 from models.database import Database
 from models.schema import upgrade
 from settings import Settings
@@ -36,7 +35,7 @@ def call_back(client: FlaskClient, output: str, inputs: dict[str, Any]) -> Any:
     """Ask a Dash callback, as the page does."""
     dependencies = client.get("/_dash-dependencies").get_json()
     (callback,) = [one for one in dependencies if output in one["output"] and not one["clientside_function"]]
-    names = re.findall(r"([\w-]+)\.(\w+)", callback["output"])
+    names = [one.rsplit(".", 1) for one in callback["output"].strip(".").split("...")]
     outputs = [{"id": name, "property": part} for name, part in names]
     given = [{**one, "value": inputs.get(one["id"])} for one in callback["inputs"]]
     state = [{**one, "value": inputs.get(one["id"])} for one in callback["state"]]
@@ -56,7 +55,9 @@ def test_a_page_loads_nothing_from_elsewhere(client: FlaskClient) -> None:
     assert re.findall(r'(?:src|href)="((?:https?:)?//[^"]*)"', page) == []
 
 
-def test_the_policy_lets_in_our_own_scripts_and_no_inline_script_but_those_of_dash(client: FlaskClient) -> None:
+def test_the_policy_lets_in_our_own_scripts_and_no_inline_script_but_the_theme_and_those_of_dash(
+    client: FlaskClient,
+) -> None:
     response = client.get("/")
     policy = response.headers["Content-Security-Policy"]
     script_rule = next(rule for rule in policy.split("; ") if rule.startswith("script-src"))
@@ -72,32 +73,34 @@ def test_the_policy_lets_in_our_own_scripts_and_no_inline_script_but_those_of_da
 def test_plotly_is_ours_and_of_the_version_that_dash_expects(client: FlaskClient) -> None:
     head = (ASSETS / "0-plotly" / "plotly-cartesian.min.js").read_text()[:400]
     assert f"v{get_plotlyjs_version()}" in head
-    page = client.get("/").text
-    assert re.findall(r'<script src="([^"]*plotly[^"]*)', page) == [], "no page waits for it"
+    page = client.get("/store").text
+    assert re.findall(r"<script[^>]*plotly[^>]*>", page) == [], "a page without charts does not wait for it"
     (address,) = re.findall(r'<link id="plotly" rel="prefetch" href="([^"]*)', page)
     with client.get(address) as kept:
         assert kept.status_code == 200 and "immutable" in kept.headers["Cache-Control"]
-
-
-def test_plotly_is_fetched_early_for_pages_that_are_there() -> None:
-    script = (ASSETS / "2-app" / "1-plotly.js").read_text()
-    (listed,) = re.findall(r"DRAWN_AT_ONCE = new Set\(\[(.*?)\]\)", script)
-    assert set(re.findall(r'"([^"]*)"', listed)) <= {RealtimePage.PATH, *(page.PATH for page in PAGES)}
+    assert f'<script id="plotly" src="{address}" async></script>' in client.get("/").text
 
 
 def test_our_own_scripts_are_one_request_in_the_order_of_their_names(client: FlaskClient) -> None:
-    addresses = re.findall(r'<script src="(/assets/[^"]*)', client.get("/").text)
-    assert [address.partition("?")[0] for address in addresses] == ["/assets/2-app/theme.js", "/assets/scripts.js"]
-    with client.get(addresses[1]) as answer:
+    (address,) = re.findall(r'<script src="(/assets/[^"]*)', client.get("/").text)
+    with client.get(address) as answer:
         served = answer.get_data(as_text=True)
         names = re.findall(r"^// ([\w-]+\.js)$", served, re.M)
         assert names == sorted(path.name for path in ASSETS.glob("2-app/[0-9]-*.js"))
         assert all(path.read_text() in served for path in ASSETS.glob("2-app/[0-9]-*.js"))
 
 
-def test_bootstrap_comes_before_our_own_styles(client: FlaskClient) -> None:
-    styles = re.findall(r'<link rel="stylesheet" href="([^"?]*)', client.get("/").text)
-    assert styles.index("/assets/1-vendor/bootstrap/bootstrap.min.css") < styles.index("/assets/2-app/1-theme.css")
+def test_all_styles_are_one_request_with_bootstrap_before_our_own(client: FlaskClient) -> None:
+    (address,) = re.findall(r'<link rel="stylesheet" href="([^"]*)', client.get("/").text)
+    with client.get(address) as answer:
+        served = answer.get_data(as_text=True)
+        assert answer.mimetype == "text/css" and "immutable" in answer.headers["Cache-Control"]
+    names = re.findall(r"^/\* ([\w.-]+\.css) \*/$", served, re.M)
+    own = sorted(path.name for path in ASSETS.glob("2-app/[0-9]-*.css"))
+    assert names == ["bootstrap.min.css", "inter.css", *own]
+    for font in re.findall(r'url\("(?!data:)([^"]*)"\)', served):
+        with client.get(font) as answer:
+            assert answer.status_code == 200, font
 
 
 @pytest.mark.parametrize("path", sorted(ASSETS.glob("2-app/*")), ids=lambda path: path.name)

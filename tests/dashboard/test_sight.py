@@ -68,9 +68,10 @@ def facts_request() -> dict[str, Any]:
 
 def page_request() -> dict[str, Any]:
     return {
-        "output": "shell-page.children",
-        "outputs": {"id": "shell-page", "property": "children"},
+        "output": "..shell-page.children...shell-page.data-path..",
+        "outputs": [{"id": "shell-page", "property": name} for name in ("children", "data-path")],
         "inputs": [{"id": "shell-location", "property": "pathname", "value": "/"}],
+        "state": [{"id": "shell-page", "property": "data-path", "value": "/elsewhere"}],
         "changedPropIds": ["shell-location.pathname"],
     }
 
@@ -79,6 +80,7 @@ def answers(client: FlaskClient) -> dict[str, str]:
     """All that the page of the browser asks for."""
     since_ms = to_ms(NOW) - 60_000
     return {
+        "index": client.get("/").text,
         "layout": client.get("/_dash-layout").text,
         "page": client.post("/_dash-update-component", json=page_request()).text,
         "facts": client.post("/_dash-update-component", json=facts_request()).text,
@@ -91,7 +93,7 @@ def test_a_limited_viewer_is_told_of_one_gateway_only(limited: FlaskClient) -> N
     found = answers(limited)
     for what, answer in found.items():
         assert "North" not in answer and "111" not in answer and "System" not in answer, what
-    for what in ("layout", "facts", "snapshot"):
+    for what in ("index", "layout", "facts", "snapshot"):
         assert "South" in found[what], what
     assert "222" in found["readings"] and "222" in found["snapshot"]
 
