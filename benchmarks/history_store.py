@@ -28,7 +28,7 @@ from models.database import Database, from_ms, to_ms
 from models.energy_days import days_between, put_all
 from models.readings import Quality, Sample, store
 from models.rolled_points import RolledPoint, rolled_points
-from models.rollup_compute import Booked
+from models.rollup_bookings import Booked
 from models.rollup_fold import Buckets, Readings, amounts_by, fold, fold_up, increases_of
 from models.rollup_state import close, rolled
 from models.rollup_tables import HOUR_MS, MINUTE_MS, QUARTER_MS, ROLLUPS, Level

@@ -16,7 +16,8 @@ from models.energy_days import amounts_of, day_ms
 from models.events import EventKind, Severity, log_event
 from models.gateways import DataPoint, Device
 from models.rolled_points import RolledPoint, rolled_points
-from models.rollup_compute import Booked, Window, compute, rows_between
+from models.rollup_bookings import Booked, Window
+from models.rollup_compute import compute, rows_between
 from models.rollup_fold import UNKNOWN, Buckets, amounts_by, fold_up, increases_of
 from models.rollup_marks import Span, mark
 from models.rollup_state import Extent, extent

@@ -10,62 +10,16 @@ import numpy as np
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from models.counters import MICRO, NEIGHBOURS, SHORTEST_GAP_MS, CounterRules, booked
-from models.energy_days import Stretch, amounts_of, days_between
-from models.raw_readings import good_after, good_before, good_between, readings_of
+from models.counters import MICRO
+from models.energy_days import amounts_of, days_between
+from models.raw_readings import readings_of
 from models.reading_tables import Row
 from models.rolled_points import RolledPoint
-from models.rollup_fold import Buckets, Readings, amounts_by, buckets_of, fold, fold_up, increases_of, merged
+from models.rollup_bookings import Booked, Window, bookings_of
+from models.rollup_fold import Buckets, amounts_by, buckets_of, fold, fold_up, increases_of, merged
 from models.rollup_minutes import minutes_of
-from models.rollup_tables import HOUR_MS, MINUTE_MS, QUARTER_MS, ROLLUPS, Level, Mark
-from models.series import Integers, Numbers
-
-MINUTES_OF_QUARTER, QUARTERS_OF_HOUR = QUARTER_MS // MINUTE_MS, HOUR_MS // QUARTER_MS
-BEYOND_MS = 90_000  # of a counter that is read every few seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The span to be computed, whole quarters of an hour.
-
-    until_ms: later readings do not count yet. from_ms: earlier rollups stay as they are. is_new: none is there yet.
-    """
-
-    start_ms: int
-    end_ms: int
-    until_ms: int
-    from_ms: int = 0
-    is_new: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Booked:
-    """What a counter rose by, minute by minute; it reaches as far around a window as the window's readings matter."""
-
-    point: RolledPoint
-    start_ms: int
-    amounts: Integers
-    marks: Integers
-    quarter_marks: Integers  # a gap within a quarter parts its minutes, but not the quarter
-
-    @property
-    def end_ms(self) -> int:
-        return self.start_ms + len(self.amounts) * MINUTE_MS
-
-    def quarters(self) -> tuple[Integers, Integers]:
-        """Amounts and marks of its quarters of an hour."""
-        return np.add.reduceat(self.amounts, np.arange(0, len(self.amounts), MINUTES_OF_QUARTER)), self.quarter_marks
-
-    def stretch(self) -> Stretch:
-        """What the days of energy take."""
-        amounts, marks = self.quarters()
-        return Stretch(self.point.id, self.point.zone, self.start_ms, amounts, marks.astype(np.uint8))
-
-    def of_level(self, level: Level) -> tuple[Integers, Integers, int]:
-        """Amounts, marks, and the length of an interval."""
-        if level is Level.MINUTE:
-            return self.amounts, self.marks, MINUTE_MS
-        return *self.quarters(), QUARTER_MS
+from models.rollup_tables import HOUR_MS, MINUTE_MS, QUARTER_MS, ROLLUPS, Level, Mark, rows_where
+from models.series import Integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +40,7 @@ def compute(connection: Connection, points: Sequence[RolledPoint], window: Windo
     folded = minutes_of(connection, others, window.start_ms, window.end_ms)
     fetched = [point.id for point in points if folded is None or point.id in counters]
     readings = readings_of(connection, fetched, window.start_ms, window.end_ms)
-    bookings = list(_bookings(connection, points, readings, window))
+    bookings = list(bookings_of(connection, points, readings, window))
     minutes = fold(readings, MINUTE_MS) if folded is None else merged(fold(readings, MINUTE_MS), folded)
     quarters = fold_up(minutes, minutes.starts_ms // QUARTER_MS * QUARTER_MS)
     by_level = {
@@ -99,111 +53,6 @@ def compute(connection: Connection, points: Sequence[RolledPoint], window: Windo
         for level, buckets in by_level.items()
     }
     return Computed(by_level, bookings, changes, emptied, int(minutes.counts.sum() + minutes.bad.sum()))
-
-
-@dataclass(frozen=True, slots=True)
-class Nearby:
-    """The good readings of a counter in start_ms <= t < end_ms <= until_ms; those further off are asked for."""
-
-    connection: Connection
-    point: int
-    times_ms: Integers
-    values: Numbers
-    start_ms: int
-    end_ms: int
-    until_ms: int
-
-    def before(self, ms: int) -> tuple[Integers, Numbers]:
-        """The last NEIGHBOURS before a time."""
-        end = int(np.searchsorted(self.times_ms, ms))
-        if end >= NEIGHBOURS:
-            return self._part(end - NEIGHBOURS, end)
-        return good_before(self.connection, self.point, ms, NEIGHBOURS)
-
-    def after(self, ms: int) -> tuple[Integers, Numbers]:
-        """The first NEIGHBOURS from a time on."""
-        first = int(np.searchsorted(self.times_ms, ms))
-        if first + NEIGHBOURS <= len(self.times_ms) or self.end_ms >= self.until_ms:
-            return self._part(first, first + NEIGHBOURS)
-        return good_after(self.connection, self.point, ms, NEIGHBOURS, self.until_ms)
-
-    def between(self, start_ms: int, end_ms: int) -> tuple[Integers, Numbers]:
-        if self.start_ms <= start_ms and end_ms <= self.end_ms:
-            return self._part(*np.searchsorted(self.times_ms, (start_ms, end_ms)).tolist())
-        return good_between(self.connection, self.point, start_ms, end_ms)
-
-    def _part(self, first: int, end: int) -> tuple[Integers, Numbers]:
-        return self.times_ms[first:end], self.values[first:end]
-
-
-def _bookings(
-    connection: Connection, points: Sequence[RolledPoint], readings: Readings, window: Window
-) -> Iterator[Booked]:
-    has_good = set(np.unique(readings.points[readings.is_good]).tolist())
-    counters: dict[int, list[RolledPoint]] = {}
-    for point in points:
-        if point.rules is not None and (point.id in has_good or not window.is_new):
-            counters.setdefault(_reach_ms(point.rules), []).append(point)
-    for reach_ms, some in counters.items():
-        for nearby, point in zip(_nearby(connection, some, readings, window, reach_ms), some, strict=True):
-            yield _book(nearby, point, window)
-
-
-def _reach_ms(rules: CounterRules) -> int:
-    """How far around a window NEIGHBOURS readings, and as many beyond their quarter of an hour, are looked for."""
-    return QUARTER_MS + (BEYOND_MS if rules.gap_ms <= SHORTEST_GAP_MS else QUARTER_MS)
-
-
-def _nearby(
-    connection: Connection, points: Sequence[RolledPoint], readings: Readings, window: Window, reach_ms: int
-) -> Iterator[Nearby]:
-    """Of each counter the readings in and around the window."""
-    ids = [point.id for point in points]
-    start_ms, end_ms = window.start_ms - reach_ms, max(min(window.end_ms + reach_ms, window.until_ms), window.end_ms)
-    parts = [readings_of(connection, ids, start_ms, window.start_ms), readings]
-    if end_ms > window.end_ms:
-        parts.append(readings_of(connection, ids, window.end_ms, end_ms))
-    for point in ids:
-        own = [part.of(point) for part in parts]
-        times_ms, values = (
-            np.concatenate([getattr(part, column)[part.is_good] for part in own]) for column in ("times_ms", "values")
-        )
-        yield Nearby(connection, point, times_ms, values, start_ms, end_ms, window.until_ms)
-
-
-def _book(nearby: Nearby, point: RolledPoint, window: Window) -> Booked:
-    """Book the window, and around it what its readings may have changed: as far as NEIGHBOURS readings reach."""
-    before, _ = nearby.before(window.start_ms)
-    after, _ = nearby.after(window.end_ms)
-    start_ms = _quarter(before[0]) if len(before) else window.start_ms
-    start_ms = max(start_ms, min(window.from_ms, window.start_ms))
-    end_ms = _quarter(after[-1]) + QUARTER_MS if len(after) else window.end_ms
-    parts = [
-        nearby.before(start_ms),
-        nearby.between(start_ms, window.start_ms),
-        nearby.between(window.start_ms, window.end_ms),
-        nearby.between(window.end_ms, end_ms),
-        nearby.after(end_ms),
-    ]
-    times_ms, values = (np.concatenate([part[column] for part in parts]) for column in (0, 1))
-    return _booked(point, start_ms, end_ms, times_ms, values)
-
-
-def _booked(point: RolledPoint, start_ms: int, end_ms: int, times_ms: Integers, values: Numbers) -> Booked:
-    edges_ms = np.arange(start_ms, end_ms + 1, MINUTE_MS, dtype=np.int64)
-    if point.rules is None or len(times_ms) == 0:
-        nothing = np.zeros(len(edges_ms) - 1, np.int64)
-        marks = np.full(len(nothing), Mark.MISSING, np.int64)
-        return Booked(point, start_ms, nothing, marks, marks[::MINUTES_OF_QUARTER])
-    booking = booked(times_ms, values, edges_ms, point.rules)
-    quarter_marks = np.maximum.reduceat(booking.marks, np.arange(0, len(booking.marks), MINUTES_OF_QUARTER))
-    if (booking.marks == Mark.INTERPOLATED).any():
-        quarter_marks = booked(times_ms, values, edges_ms[::MINUTES_OF_QUARTER], point.rules).marks
-    return Booked(point, start_ms, booking.amounts, booking.marks.astype(np.int64), quarter_marks.astype(np.int64))
-
-
-def _quarter(ms: np.int64 | int) -> int:
-    return int(ms) // QUARTER_MS * QUARTER_MS
 
 
 def _with_amounts(buckets: Buckets, level: Level, bookings: Iterable[Booked], counters: set[int]) -> Buckets:
@@ -233,7 +82,7 @@ def _changes(connection: Connection, level: Level, bookings: Iterable[Booked], w
 def _changes_between(
     connection: Connection, level: Level, bookings: Sequence[Booked], start_ms: int, end_ms: int
 ) -> Iterator[Row]:
-    where = _where([one.point.id for one in bookings], start_ms, end_ms)
+    where = rows_where([one.point.id for one in bookings], start_ms, end_ms)
     query = (
         f"SELECT data_point_id, start_at, increase, mark FROM {ROLLUPS[level].name} {where}"  # noqa: S608 (numbers)
         " ORDER BY data_point_id, start_at"
@@ -265,21 +114,16 @@ def starts_between(
     connection: Connection, level: Level, points: Iterable[int], start_ms: int, end_ms: int
 ) -> set[tuple[int, int]]:
     """The keys (point, start) of the rows of a level in a span."""
-    where = _where(points, start_ms, end_ms)
+    where = rows_where(points, start_ms, end_ms)
     query = f"SELECT data_point_id, start_at FROM {ROLLUPS[level].name} {where}"  # noqa: S608 (numbers only)
     return {(point, start) for point, start in connection.exec_driver_sql(query)}
 
 
 def rows_between(connection: Connection, level: Level, points: Iterable[int], start_ms: int, end_ms: int) -> Buckets:
     """The rows of a level in start_ms <= start < end_ms."""
-    where = _where(points, start_ms, end_ms)
+    where = rows_where(points, start_ms, end_ms)
     query = f"SELECT * FROM {ROLLUPS[level].name} {where} ORDER BY data_point_id, start_at"  # noqa: S608 (numbers)
     return buckets_of(connection.exec_driver_sql(query).all())
-
-
-def _where(points: Iterable[int], start_ms: int, end_ms: int) -> str:
-    ids = ", ".join(str(int(point)) for point in points)
-    return f"WHERE data_point_id IN ({ids}) AND start_at >= {int(start_ms)} AND start_at < {int(end_ms)}"
 
 
 @dataclass(frozen=True, slots=True)

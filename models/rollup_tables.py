@@ -1,5 +1,6 @@
 """The tables of rollups: what is kept of readings per minute, quarter of an hour, hour and local day, and how far."""
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any
 
@@ -116,3 +117,9 @@ class RollupState(Base):
 
 put_rollup = {level: Upsert(table) for level, table in ROLLUPS.items()}
 put_energy_day = Upsert(energy_day)
+
+
+def rows_where(points: Iterable[int], start_ms: int, end_ms: int) -> str:
+    """SQL: the rows of these points that begin in start_ms <= t < end_ms."""
+    ids = ", ".join(str(int(point)) for point in points)
+    return f"WHERE data_point_id IN ({ids}) AND start_at >= {int(start_ms)} AND start_at < {int(end_ms)}"

@@ -19,7 +19,8 @@ from models.partitions import make_months
 from models.raw_readings import first_reading_ms
 from models.reading_tables import Row, latest_reading
 from models.rolled_points import RolledPoint, rolled_points
-from models.rollup_compute import Computed, Parents, Window, compute, parents
+from models.rollup_bookings import Window
+from models.rollup_compute import Computed, Parents, compute, parents
 from models.rollup_fold import Buckets
 from models.rollup_marks import DAY_MS, Span, coalesced, marks_before, unmark
 from models.rollup_state import Extent, close, extent, rolled

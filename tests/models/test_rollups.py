@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -12,12 +13,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from models import rollup_bookings
 from models.counters import CounterRules, rules_of
 from models.database import Database, to_ms
 from models.gateways import DataPoint, Kind, Quantity
+from models.raw_readings import readings_of
 from models.readings import Quality, Sample, insert_settled, settle, store
+from models.rollup_fold import Readings
 from models.rollup_marks import Span, mark, marks_before, unmark
 from models.rollup_state import close
 from models.rollup_tables import Level
@@ -311,3 +315,51 @@ def test_catching_up_stops_when_its_time_is_up(plant: Plant) -> None:
     until = advance(plant.database, NOON + 60 * HOUR)
     assert until == NOON + 50 * HOUR
     plant.check(until)
+
+
+ODDITIES: dict[str, Callable[[list[float | None], int], None]] = {
+    "nothing": lambda values, edge: None,
+    "a spurious zero before the edge": lambda values, edge: values.__setitem__(edge - 1, 0.0),
+    "a spurious zero after the edge": lambda values, edge: values.__setitem__(edge, 0.0),
+    "three spurious zeros on the edge": lambda values, edge: values.__setitem__(slice(edge - 1, edge + 2), [0.0] * 3),
+    "a gap over the edge": lambda values, edge: values.__setitem__(slice(edge - 20, edge + 20), [None] * 40),
+    "a gap in the quarter before": lambda values, edge: values.__setitem__(slice(edge - 120, edge - 90), [None] * 30),
+    "a gap after the edge": lambda values, edge: values.__setitem__(slice(edge, edge + 30), [None] * 30),
+    "a reset after the edge": lambda values, edge: values.__setitem__(
+        slice(edge, None), [(number - edge) * 0.01 for number in range(edge, len(values))]
+    ),
+    "a reset before the edge": lambda values, edge: values.__setitem__(
+        slice(edge - 3, None), [(number - edge + 3) * 0.01 for number in range(edge - 3, len(values))]
+    ),
+}
+
+
+@pytest.mark.parametrize("odd", ODDITIES)
+def test_quarter_after_quarter_is_the_same_as_all_at_once(plant: Plant, odd: str) -> None:
+    """Each new quarter is booked on what is kept of the one before: what happens at their edge must not be lost."""
+    step, each = timedelta(seconds=5), 180
+    values: list[float | None] = [1000 + number * 0.01 + number % 7 * 0.001 for number in range(5 * each)]
+    ODDITIES[odd](values, 2 * each)
+    for quarter in range(5):
+        some = values[quarter * each : (quarter + 1) * each]
+        plant.store_many(plant.energy, NOON + quarter * 15 * MINUTE + timedelta(seconds=2), step, some)
+        advance(plant.database, NOON + (quarter + 1) * 15 * MINUTE + MINUTE)
+    plant.check(NOON + 5 * 15 * MINUTE)
+
+
+def test_of_a_quarter_that_is_measured_only_the_end_is_fetched_again(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[tuple[int, int]] = []
+
+    def watch(connection: Connection, points: Collection[int], start_ms: int, end_ms: int) -> Readings:
+        fetched.append((start_ms, end_ms))
+        return readings_of(connection, points, start_ms, end_ms)
+
+    plant.store_many(plant.energy, NOON, timedelta(seconds=1), [n * 0.001 for n in range(1801)])
+    advance(plant.database, NOON + 16 * MINUTE)
+    monkeypatch.setattr(rollup_bookings, "readings_of", watch)
+    advance(plant.database, NOON + 31 * MINUTE)
+    edge_ms = to_ms(NOON + 15 * MINUTE)
+    assert [edge_ms - start_ms for start_ms, end_ms in fetched if end_ms <= edge_ms] == [240_000]
+    plant.check(NOON + 30 * MINUTE)
