@@ -24,8 +24,8 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.soak_gateway import Budget, Polled, Resources
-from benchmarks.soak_servers import FAULTY, HEALTHY, TOO_LATE_S, Played, Servers
+from benchmarks.soak_gateway import LISTENS_S, Budget, Polled, Resources
+from benchmarks.soak_servers import FAULTY, HEALTHY, Played, Servers
 from models.gateways import Outcome
 from poller.loop import new_event_loop
 
@@ -37,6 +37,7 @@ MOST_DESCRIPTORS = 30 + SOCKETS_PER_GATEWAY * (FAULTY + HEALTHY)
 MOST_TASKS = 2 + 2 * (FAULTY + HEALTHY)
 MOST_POLLS = 150_000  # the requests to each gateway are told apart by 16 bits
 SAMPLE_EVERY_S = 0.5
+SETTLE_S = 0.1
 LONGEST_RUN_S = 1_200.0
 QUICK_RUN_S = 60.0
 
@@ -123,9 +124,9 @@ async def poll_all(polled: Sequence[Polled], budget: Budget, resources: Resource
 
 
 async def finish(polled: Sequence[Polled], servers: Servers) -> None:
-    """Wait for the last late replies, then poll once more, whole: the counts of the polls are complete."""
+    """Wait until nobody listens for late replies, then poll once more, whole: the counts of the polls are complete."""
     await asyncio.to_thread(servers.heal)
-    await asyncio.sleep(TOO_LATE_S[1])
+    await asyncio.sleep(LISTENS_S + SETTLE_S)
     for one in polled:
         await one.poll_at_last()
 

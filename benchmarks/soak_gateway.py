@@ -18,13 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from models.gateways import Outcome
 from models.polls import Poll
-from poller.modbus import Connection, LinkTimes
+from poller.modbus import LISTEN_FOR, Connection, LinkTimes
 from poller.poll import Link, poll_gateway
 from tests.poller.fault_frames import GENERATIONS, generation_of
 from tests.poller.fault_plant import UPTIME, is_of_its_place, make_plan, place_of
 
 HOST = "127.0.0.1"
 TIMES = LinkTimes(connect_s=0.5, first_s=0.3, shortest_s=0.15, longest_s=0.5)
+LISTENS_S = max(TIMES.longest_s, LISTEN_FOR * TIMES.first_s)  # for a late reply
 PERIOD_S = 0.1  # of the healthy ones
 CLOCK_FACTOR = 10_000  # a day takes nine seconds
 HELD_BACK_S = 0.005

@@ -54,6 +54,11 @@ def test_dash_asking_itself_is_answered_without_a_page(client: FlaskClient) -> N
     assert "data-path" not in client.get("/_dash-layout").text
 
 
+def test_what_a_page_brings_is_kept_by_no_browser(client: FlaskClient) -> None:
+    assert client.get("/").headers["Cache-Control"] == "no-store"
+    assert client.get("/_dash-layout").headers["Cache-Control"] == "no-store"
+
+
 def test_a_page_that_is_shown_is_not_made_again(client: FlaskClient) -> None:
     given = {"shell-location": "/live", "shell-page": "/live"}
     assert call_back(client, "shell-page.children", given) == {}
