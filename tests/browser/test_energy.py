@@ -300,3 +300,19 @@ def test_the_page_fits_its_window(screen: Screen, web: WebServer, width: int) ->
     bars(screen)
     screen.wait_until("document.documentElement.scrollWidth <= innerWidth")
     screen.page.set_viewport_size({"width": 1440, "height": 900})
+
+
+def test_the_page_is_drawn_when_one_comes_to_it_by_a_click_and_comes_back(screen: Screen, web: WebServer) -> None:
+    """Each page by its entry in the navigation, from one that shows nothing: not only by its address."""
+    screen.page.goto(f"{web.url}/no-such-page", wait_until="load")
+    screen.wait_until("!!document.querySelector('#shell-page .m-empty')")
+    for _ in range(2):
+        screen.page.locator('.m-nav a[href="/energy"]').click()
+        screen.wait_until(f"!!({SHOWN})")
+        assert bars(screen)
+        screen.page.locator('.m-nav a[href="/"]').click()
+        screen.wait_until("!!document.querySelector('[data-path=\"/\"] .m-overview [data-tile=energy]')")
+    screen.page.go_back()
+    screen.wait_until(f"!!({SHOWN})")
+    assert bars(screen)
+    assert screen.errors == []
