@@ -49,7 +49,7 @@ def register(server: Flask, inline_script_hashes: Callable[[], Sequence[str]]) -
 
 
 def content_security_policy(script_hashes: Sequence[str]) -> str:
-    """Everything from our own origin, no inline script but Dash's own; Plotly sets styles inline."""
+    """Everything from our own origin, no inline script but the theme's and Dash's own; Plotly sets styles inline."""
     return "; ".join(
         (
             "default-src 'self'",
