@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import combinations
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,18 +139,7 @@ def _most_per_s(point: DataPoint, rated_w: float | None) -> float | None:
     return None if unit_wh is None or rated_w is None else rated_w / HOUR_S / unit_wh
 
 
-class Limited(Protocol):
-    """What a rating is read from: a data point, or a row with these columns of it."""
-
-    @property
-    def quantity(self) -> Quantity | None: ...
-    @property
-    def plausible_max(self) -> float | None: ...
-    @property
-    def unit(self) -> str: ...
-
-
-def plausible_power_w(points: Iterable[Limited]) -> float | None:
+def plausible_power_w(points: Iterable[DataPoint]) -> float | None:
     """The largest plausible power of the whole meter; None where no point or none that is limited measures it."""
     for point in points:
         if point.quantity is Quantity.ACTIVE_POWER and point.plausible_max is not None and point.plausible_max > 0:

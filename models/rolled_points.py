@@ -55,10 +55,10 @@ def _rules(session: Session, counters: Collection[int]) -> dict[int, CounterRule
 
 def _plausible_w(session: Session, devices: Collection[int]) -> dict[int, float | None]:
     """Of each device the largest plausible power (W) of the whole meter."""
-    limits = (
-        select(DataPoint.device_id, DataPoint.quantity, DataPoint.plausible_max, DataPoint.unit)
+    measured = (
+        select(DataPoint)
         .where(DataPoint.device_id.in_(devices), DataPoint.quantity == Quantity.ACTIVE_POWER)
         .order_by(DataPoint.device_id, DataPoint.id)
     )
-    rows = session.execute(limits).all()
-    return {device: plausible_power_w(some) for device, some in groupby(rows, key=lambda row: int(row.device_id))}
+    points = session.scalars(measured)
+    return {device: plausible_power_w(some) for device, some in groupby(points, key=lambda point: point.device_id)}
