@@ -64,7 +64,9 @@ class AccountPages:
         logout_user()
         flask.session.clear()
         self.session_closed(viewer.session_key)
-        return see_other(url_for("sign_in.form"))
+        response = see_other(url_for("sign_in.form"))
+        response.headers["Clear-Site-Data"] = '"cache"'  # nobody goes back to the pages that the browser has kept
+        return response
 
     def _facts(self) -> dict[str, object]:
         """What the account page shows."""

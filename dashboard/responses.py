@@ -12,7 +12,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-TOLD_TYPES = ("text/html", "application/json")
+CACHE_CONTROL = {"text/html": "no-cache", "application/json": "no-store"}  # a page that may not be stored is not kept
 STATIC_PREFIXES = ("/assets/", "/_dash-component-suites/")
 COMPRESSED_TYPES = ("text/javascript", "application/javascript", "text/css", "image/svg+xml")
 KEPT_ANSWERS = 64
@@ -32,8 +32,8 @@ def register(server: Flask, inline_script_hashes: Callable[[], Sequence[str]]) -
         response.headers.setdefault("Content-Security-Policy", kept_policy[0])
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        if response.mimetype in TOLD_TYPES:  # after a sign-out nobody goes back to what was told
-            response.headers.setdefault("Cache-Control", "no-store")
+        if response.mimetype in CACHE_CONTROL:
+            response.headers.setdefault("Cache-Control", CACHE_CONTROL[response.mimetype])
         return response
 
     @server.after_request

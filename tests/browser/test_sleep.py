@@ -1,15 +1,18 @@
 """Pages that stand still for a while, and ways that break without a word: nothing is lost, nothing comes twice."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Playwright
 
 from tests.browser.completeness import assert_every_cell_is_there_once, assert_rings_equal_the_store
-from tests.browser.conftest import ARGUMENTS, CHROMIUM, FAST, OpenScreen, RunningApp, Screen, look_at
+from tests.browser.conftest import ARGUMENTS, CHROMIUM, FAST, OpenScreen, RunningApp, Screen, look_at, start_app
 from tests.browser.growth import renderers
 from tests.browser.relay import Relay, open_relay
 
@@ -100,10 +103,7 @@ def test_a_computer_that_slept_asks_whether_anybody_is_there(
 
 def test_back_and_forward_bring_a_live_page(running_app: RunningApp, driver: Playwright) -> None:
     """The browser keeps the page in memory, cuts its socket and shows it again as it was."""
-    browser = driver.chromium.launch(
-        executable_path=CHROMIUM, args=ARGUMENTS, ignore_default_args=["--disable-back-forward-cache"]
-    )
-    with look_at(browser, running_app.url) as screen:
+    with keeping_browser(driver) as browser, look_at(browser, running_app.url) as screen:
         screen.wait_for_live()
         screen.ask("window.isKept = true")
         screen.page.goto(f"{running_app.url}assets/2-app/icon.svg")
@@ -111,6 +111,30 @@ def test_back_and_forward_bring_a_live_page(running_app: RunningApp, driver: Pla
         screen.page.go_back(wait_until="commit")  # no page that was kept is loaded again
         assert screen.wait_until("window.isKept") is True
         assert_all_is_there(running_app, screen)
+
+
+def test_nobody_goes_back_to_the_plant_after_signing_out(tmp_path: Path, driver: Playwright) -> None:
+    with (
+        start_app(tmp_path, needs_sign_in=True) as app,
+        keeping_browser(driver) as browser,
+        look_at(browser, app.web.sign_in_link("Vera")) as screen,
+    ):
+        screen.wait_for_live()
+        screen.page.get_by_role("button", name="Sign out").click()
+        screen.page.wait_for_url("**/sign-in")
+        screen.page.go_back(wait_until="commit")
+        screen.page.wait_for_url(re.compile("/sign-in.next="))
+        assert screen.page.get_by_label("Password").is_visible()
+        assert screen.ask("document.getElementById('shell-page') === null")
+
+
+@contextmanager
+def keeping_browser(driver: Playwright) -> Iterator[Browser]:
+    """One that keeps the pages that are left in memory, as people's browsers do."""
+    browser = driver.chromium.launch(
+        executable_path=CHROMIUM, args=ARGUMENTS, ignore_default_args=["--disable-back-forward-cache"]
+    )
+    yield browser
     browser.close()
 
 

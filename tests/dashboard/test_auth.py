@@ -202,7 +202,9 @@ def test_a_sign_in_starts_a_session_of_its_own(operator: FlaskClient, closed: li
 def test_signing_out_ends_the_session_and_its_sockets(stranger: FlaskClient, server: Flask, closed: list[str]) -> None:
     kept = cookie(sign_in(stranger, "operator"), "monitor_session").value
     key = session_key(stranger)
-    assert sign_out(stranger).location == "/sign-in"
+    signed_out = sign_out(stranger)
+    assert signed_out.location == "/sign-in"
+    assert signed_out.headers["Clear-Site-Data"] == '"cache"'
     assert closed == [key]
     assert identity(stranger) is None
     thief = server.test_client()

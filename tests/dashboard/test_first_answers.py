@@ -54,8 +54,9 @@ def test_dash_asking_itself_is_answered_without_a_page(client: FlaskClient) -> N
     assert "data-path" not in client.get("/_dash-layout").text
 
 
-def test_what_a_page_brings_is_kept_by_no_browser(client: FlaskClient) -> None:
-    assert client.get("/").headers["Cache-Control"] == "no-store"
+def test_what_a_page_is_told_is_stored_by_no_browser(client: FlaskClient) -> None:
+    """The page itself is asked for again but may be kept in memory for going back."""
+    assert client.get("/").headers["Cache-Control"] == "no-cache"
     assert client.get("/_dash-layout").headers["Cache-Control"] == "no-store"
 
 
