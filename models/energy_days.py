@@ -8,12 +8,12 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from models.counters import Marks
 from models.database import fetched, from_ms, to_ms
-from models.rollup_tables import QUARTER_MS, Mark, energy_day, put_energy_day
+from models.rollup_tables import QUARTER_MS, Mark, put_energy_day, rows_where
 from models.series import Integers
 
 LONGEST_DAY_MS = 26 * 3_600_000
@@ -114,14 +114,13 @@ def _days_of(stretch: Stretch) -> Iterator[tuple[int, int]]:
 
 
 def _known(connection: Connection, keys: Collection[tuple[int, int]]) -> Mapping[tuple[int, int], Amounts]:
-    table = energy_day.c
-    found: dict[tuple[int, int], Amounts] = {}
-    wanted = sorted(keys)
-    for first in range(0, len(wanted), POINTS_AT_ONCE):
-        some = wanted[first : first + POINTS_AT_ONCE]
-        rows = connection.execute(select(energy_day).where(tuple_(table.data_point_id, table.start_at).in_(some)))
-        found.update({(point, start_ms): unpacked(amounts, marks) for point, start_ms, amounts, marks in rows})
-    return found
+    """Days that are kept already, these among them: their points, from the first of them to the last."""
+    if not keys:
+        return {}
+    starts_ms = {start_ms for _, start_ms in keys}
+    where = rows_where({point for point, _ in keys}, min(starts_ms), max(starts_ms) + 1)
+    rows = connection.exec_driver_sql(f"SELECT data_point_id, start_at, amounts, marks FROM energy_day {where}")  # noqa: S608 (numbers)
+    return {(point, start_ms): unpacked(amounts, marks) for point, start_ms, amounts, marks in rows}
 
 
 def _of_length(day: Amounts | None, quarters: int) -> Amounts:

@@ -19,7 +19,7 @@ from models.rollup_bookings import Booked, Window, bookings_of
 from models.rollup_fold import Buckets, amounts_by, buckets_of, fold, fold_up, increases_of, merged
 from models.rollup_minutes import minutes_of
 from models.rollup_tables import HOUR_MS, MINUTE_MS, QUARTER_MS, ROLLUPS, Level, Mark, rows_where
-from models.series import Integers
+from models.series import Integers, Numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,9 @@ def compute(connection: Connection, points: Sequence[RolledPoint], window: Windo
         for level, buckets in ((Level.MINUTE, minutes), (Level.QUARTER, quarters))
     }
     changes = {level: list(_changes(connection, level, bookings, window)) for level in by_level}
+    ids, span = [point.id for point in points], (window.start_ms, window.end_ms)
     emptied = {
-        level: [] if window.is_new else _emptied(connection, level, points, window, buckets)
+        level: [] if window.is_new else _emptied(connection, level, ids, span, buckets)
         for level, buckets in by_level.items()
     }
     return Computed(by_level, bookings, changes, emptied, int(minutes.counts.sum() + minutes.bad.sum()))
@@ -59,54 +60,79 @@ def _with_amounts(buckets: Buckets, level: Level, bookings: Iterable[Booked], co
     increases, marks = buckets.increases.copy(), buckets.marks.copy()
     if counters:
         marks[np.isin(buckets.points, list(counters))] = Mark.MISSING  # unless it is booked
-    for one in bookings:
-        amounts, its_marks, width_ms = one.of_level(level)
-        rows = slice(*np.searchsorted(buckets.points, (one.point.id, one.point.id + 1)).tolist())
-        which = (buckets.starts_ms[rows] - one.start_ms) // width_ms
-        increases[rows] = increases_of(amounts[which], its_marks[which], MICRO)
-        marks[rows] = its_marks[which]
+    for (start_ms, end_ms), some in _alike(bookings).items():
+        table = _table(some, level, start_ms, end_ms)
+        rows = np.flatnonzero(np.isin(buckets.points, table.points))
+        increases[rows], marks[rows] = table.at(buckets.points[rows], buckets.starts_ms[rows])
     return buckets.with_amounts(increases, marks)
+
+
+def _alike(bookings: Iterable[Booked]) -> dict[tuple[int, int], list[Booked]]:
+    """Bookings of the same span."""
+    groups: dict[tuple[int, int], list[Booked]] = {}
+    for one in bookings:
+        groups.setdefault((one.start_ms, one.end_ms), []).append(one)
+    return groups
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What counters rose by: a row for each, by point, and a column for each interval of a span."""
+
+    points: Integers
+    start_ms: int
+    width_ms: int
+    increases: Numbers
+    marks: Integers
+
+    def at(self, points: Integers, starts_ms: Integers) -> tuple[Numbers, Integers]:
+        """The increase, NaN where nothing is known, and the mark of each of these intervals."""
+        which = np.searchsorted(self.points, points), (starts_ms - self.start_ms) // self.width_ms
+        return self.increases[which], self.marks[which]
+
+
+def _table(bookings: Sequence[Booked], level: Level, start_ms: int, end_ms: int) -> _Table:
+    """Of bookings that all reach over a span."""
+    ordered = sorted(bookings, key=lambda one: one.point.id)
+    amounts, marks, width_ms = [], [], MINUTE_MS
+    for one in ordered:
+        its_amounts, its_marks, width_ms = one.of_level(level)
+        part = slice((start_ms - one.start_ms) // width_ms, (end_ms - one.start_ms) // width_ms)
+        amounts.append(its_amounts[part])
+        marks.append(its_marks[part])
+    points, stacked = np.array([one.point.id for one in ordered], np.int64), np.array(marks, np.int64)
+    return _Table(points, start_ms, width_ms, increases_of(np.array(amounts, np.int64), stacked, MICRO), stacked)
 
 
 def _changes(connection: Connection, level: Level, bookings: Iterable[Booked], window: Window) -> Iterator[Row]:
     """Rows around the window whose increase or mark is another now."""
-    spans: dict[tuple[int, int], list[Booked]] = {}
-    for one in bookings:
-        for start_ms, end_ms in ((one.start_ms, window.start_ms), (window.end_ms, one.end_ms)):
+    for (first_ms, last_ms), some in _alike(bookings).items():
+        for start_ms, end_ms in ((first_ms, window.start_ms), (window.end_ms, last_ms)):
             if start_ms < end_ms:
-                spans.setdefault((start_ms, end_ms), []).append(one)
-    for (start_ms, end_ms), some in spans.items():
-        yield from _changes_between(connection, level, some, start_ms, end_ms)
+                yield from _changed(connection, level, _table(some, level, start_ms, end_ms), start_ms, end_ms)
 
 
-def _changes_between(
-    connection: Connection, level: Level, bookings: Sequence[Booked], start_ms: int, end_ms: int
-) -> Iterator[Row]:
-    where = rows_where([one.point.id for one in bookings], start_ms, end_ms)
-    query = (
-        f"SELECT data_point_id, start_at, increase, mark FROM {ROLLUPS[level].name} {where}"  # noqa: S608 (numbers)
-        " ORDER BY data_point_id, start_at"
-    )
+def _changed(connection: Connection, level: Level, table: _Table, start_ms: int, end_ms: int) -> Iterator[Row]:
+    where = rows_where(table.points.tolist(), start_ms, end_ms)
+    query = f"SELECT data_point_id, start_at, increase, mark FROM {ROLLUPS[level].name} {where}"  # noqa: S608 (numbers)
     rows = connection.exec_driver_sql(query).all()
-    points = np.array([row[0] for row in rows], np.int64)
-    starts_ms = np.array([row[1] for row in rows], np.int64)
-    for one in bookings:
-        amounts, marks, width_ms = one.of_level(level)
-        own = slice(*np.searchsorted(points, (one.point.id, one.point.id + 1)).tolist())
-        which = (starts_ms[own] - one.start_ms) // width_ms
-        increases = increases_of(amounts[which], marks[which], MICRO).tolist()
-        for (_, start, increase, mark), new, new_mark in zip(rows[own], increases, marks[which].tolist(), strict=True):
-            known = None if new != new else new  # NaN
-            if (increase, mark) != (known, new_mark):
-                yield known, new_mark, one.point.id, start
+    if not rows:
+        return
+    points, starts_ms, known, marks = zip(*rows, strict=True)
+    increases, new_marks = table.at(np.array(points, np.int64), np.array(starts_ms, np.int64))
+    for *key, increase, mark, new, new_mark in zip(
+        points, starts_ms, known, marks, increases.tolist(), new_marks.tolist(), strict=True
+    ):
+        nullable = None if new != new else new  # NaN
+        if (increase, mark) != (nullable, new_mark):
+            yield nullable, new_mark, *key
 
 
 def _emptied(
-    connection: Connection, level: Level, points: Sequence[RolledPoint], window: Window, buckets: Buckets
+    connection: Connection, level: Level, points: Iterable[int], span: tuple[int, int], buckets: Buckets
 ) -> list[Row]:
-    """Keys (point, start) of rows of the window that have no reading any more."""
-    ids = [point.id for point in points]
-    there = starts_between(connection, level, ids, window.start_ms, window.end_ms)
+    """Keys (point, start) of rows of a span that have no reading any more; buckets: all that have some."""
+    there = starts_between(connection, level, points, *span)
     return sorted(there - set(zip(buckets.points.tolist(), buckets.starts_ms.tolist(), strict=True)))
 
 
@@ -189,9 +215,8 @@ def _folded(
     starts_ms = edges_ms[np.searchsorted(edges_ms, quarters.starts_ms, side="right") - 1]
     buckets = fold_up(quarters, starts_ms)
     buckets = _with_energy(session, buckets, [point.id for point in points if point.rules is not None], edges_ms)
-    keys = set(zip(buckets.points.tolist(), buckets.starts_ms.tolist(), strict=True))
-    there = set() if window.is_new else starts_between(connection, level, ids, first_ms, end_ms)
-    return Parents(level, buckets, sorted(there - keys))
+    emptied = [] if window.is_new else _emptied(connection, level, ids, (first_ms, end_ms), buckets)
+    return Parents(level, buckets, emptied)
 
 
 def _with_energy(session: Session, buckets: Buckets, counters: Sequence[int], edges_ms: Integers) -> Buckets:
@@ -201,10 +226,14 @@ def _with_energy(session: Session, buckets: Buckets, counters: Sequence[int], ed
     increases, marks = buckets.increases.copy(), buckets.marks.copy()
     begin = (edges_ms[:-1] - edges_ms[0]) // QUARTER_MS
     energy = amounts_of(session, counters, int(edges_ms[0]), int(edges_ms[-1]))
-    for point in counters:
-        rows = slice(*np.searchsorted(buckets.points, (point, point + 1)).tolist())
-        amounts, worst = amounts_by(begin, energy[point].amounts, energy[point].marks.astype(np.int64))
-        which = np.searchsorted(edges_ms, buckets.starts_ms[rows])
-        increases[rows] = increases_of(amounts[which], worst[which], MICRO)
-        marks[rows] = worst[which]
+    points = np.array(sorted(energy), np.int64)
+    amounts, worst = amounts_by(
+        begin,
+        np.array([energy[point].amounts for point in points.tolist()]),
+        np.array([energy[point].marks for point in points.tolist()], np.int64),
+    )
+    rows = np.flatnonzero(np.isin(buckets.points, points))
+    which = np.searchsorted(points, buckets.points[rows]), np.searchsorted(edges_ms, buckets.starts_ms[rows])
+    increases[rows] = increases_of(amounts[which], worst[which], MICRO)
+    marks[rows] = worst[which]
     return buckets.with_amounts(increases, marks)

@@ -202,8 +202,8 @@ def _picked(values: Numbers, which: Integers) -> Numbers:
 
 
 def amounts_by(begin: Integers, amounts: Integers, marks: Integers) -> tuple[Integers, Integers]:
-    """Amounts of a counter over longer intervals, which begin at these indices: their sums and their worst marks."""
-    return np.add.reduceat(amounts, begin), np.maximum.reduceat(marks, begin)
+    """Amounts of counters, a row each, over longer intervals, which begin at these columns: sums and worst marks."""
+    return np.add.reduceat(amounts, begin, axis=-1), np.maximum.reduceat(marks, begin, axis=-1)
 
 
 def increases_of(amounts: Integers, marks: Integers, micro: int) -> Numbers:

@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 DUE_AFTER = timedelta(seconds=60)  # of the end of a quarter of an hour: what comes later is late
 FOREVER_S = float("inf")
 SLICE_ROWS = 100_000  # readings that are folded at once
+SECOND_MS = 1_000  # few points are read more often: of the first slice nobody knows yet
 FIRST_SLICE, LARGEST_SLICE = 20, 500  # points
 WINDOW_ROWS = 1_000_000  # readings of a window when there is much to catch up with
 STRETCHES_AT_ONCE = 50
@@ -104,7 +105,8 @@ def _advance_to(database: Database, steps: Steps, end_ms: int) -> int:
 
 def roll(database: Database, steps: Steps, points: Sequence[RolledPoint], window: Window) -> int:
     """Compute a window of these points and write it down, slice by slice; returns the number of readings."""
-    count, first, size = 0, 0, FIRST_SLICE
+    count, first = 0, 0
+    size = min(max(SLICE_ROWS * SECOND_MS // (window.end_ms - window.start_ms), FIRST_SLICE), LARGEST_SLICE)
     while first < len(points):
         some = points[first : first + size]
         with database.read() as session:
