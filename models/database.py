@@ -163,11 +163,10 @@ def _begin_soon(connection: Connection, patience_ms: int) -> None:
         connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
-def fetched(session: Session, statement: str) -> list[tuple[Any, ...]]:
+def fetched(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
     """All rows as the driver gives them: SQLAlchemy's own rows take twice the time."""
-    result = session.connection().exec_driver_sql(statement)
-    rows: list[tuple[Any, ...]] = list(result.cursor.fetchall())
-    result.close()
+    with connection.exec_driver_sql(statement) as result:
+        rows: list[tuple[Any, ...]] = list(result.cursor.fetchall())
     return rows
 
 

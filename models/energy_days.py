@@ -119,7 +119,7 @@ def _known(connection: Connection, keys: Collection[tuple[int, int]]) -> Mapping
         return {}
     starts_ms = {start_ms for _, start_ms in keys}
     where = rows_where({point for point, _ in keys}, min(starts_ms), max(starts_ms) + 1)
-    rows = connection.exec_driver_sql(f"SELECT data_point_id, start_at, amounts, marks FROM energy_day {where}")  # noqa: S608 (numbers)
+    rows = fetched(connection, f"SELECT data_point_id, start_at, amounts, marks FROM energy_day {where}")  # noqa: S608 (numbers)
     return {(point, start_ms): unpacked(amounts, marks) for point, start_ms, amounts, marks in rows}
 
 
@@ -158,7 +158,7 @@ def amounts_of(session: Session, point_ids: Collection[int], start_ms: int, end_
 def _runs(session: Session, point_ids: Sequence[int], start_ms: int, end_ms: int) -> Iterator[tuple[int, int, Amounts]]:
     """The days of each point, joined while one follows the other: which point, since when, and what."""
     numbers = ", ".join(str(int(point)) for point in point_ids) or "NULL"
-    rows = fetched(session, DAYS.format(points=numbers, after=start_ms - LONGEST_DAY_MS, end=end_ms))
+    rows = fetched(session.connection(), DAYS.format(points=numbers, after=start_ms - LONGEST_DAY_MS, end=end_ms))
     points, starts_ms, amounts, marks = tuple(zip(*rows, strict=True)) or ((),) * 4
     lengths_ms = np.fromiter(map(len, marks), np.int64, len(marks)) * QUARTER_MS
     days = np.array([points, starts_ms], np.int64)

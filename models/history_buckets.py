@@ -205,7 +205,7 @@ def _of_level(session: Session, point: int, grid: Grid, level: Level, piece: Pie
         end=piece.end_ms,
         bucket=grid.resolution.bucket_ms,
     )
-    rows = fetched(session, statement)
+    rows = fetched(session.connection(), statement)
     return _bucket_columns(matrix(rows)) if rows else NO_BUCKETS
 
 
@@ -216,7 +216,7 @@ def _of_readings(session: Session, point_ids: Collection[int], grid: Grid, piece
         end=piece.end_ms,
         bucket=QUARTER_MS if grid.is_days else grid.resolution.bucket_ms,
     )
-    return {point: _bucket_columns(rows) for point, rows in by_point(fetched(session, statement))}
+    return {point: _bucket_columns(rows) for point, rows in by_point(fetched(session.connection(), statement))}
 
 
 def matrix(rows: Sequence[tuple[Any, ...]]) -> Numbers:
@@ -275,7 +275,7 @@ def readings(
 ) -> dict[int, Readings]:
     """Each point's readings in start <= t < end; raises TooManyReadings when there are more than `most` in all."""
     statement = READINGS.format(points=_numbers(point_ids), start=start_ms, end=end_ms, most=most + 1)
-    rows = fetched(session, statement)
+    rows = fetched(session.connection(), statement)
     if len(rows) > most:
         raise TooManyReadings
     found = {point: reading_columns(of_point) for point, of_point in by_point(rows)}

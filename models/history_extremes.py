@@ -49,7 +49,7 @@ def ends_of(session: Session, found: Found, grid: Grid) -> dict[int, Ends]:
     """The first and the last good value of each point's buckets."""
     asked = {point: tuple(_end_queries(point, one, grid, found)) for point, one in found.buckets.items()}
     queries = [query for both in asked.values() for query in both]
-    answers = iter(fetched(session, f"SELECT {', '.join(queries)}")[0])
+    answers = iter(fetched(session.connection(), f"SELECT {', '.join(queries)}")[0])
     stored = {point: (next(answers), next(answers)) for point in asked}
     return {point: _with_tail(ends, _good_values(found, point)) for point, ends in stored.items()}
 
@@ -163,7 +163,7 @@ def _asked(session: Session, query: str, sought: Mapping[Key, Sought]) -> dict[K
         )
         for number, key in enumerate(keys)
     ]
-    rows = fetched(session, " UNION ALL ".join(queries))
+    rows = fetched(session.connection(), " UNION ALL ".join(queries))
     return {keys[number]: at_ms for number, at_ms, value in rows if value == sought[keys[number]].value}
 
 

@@ -116,5 +116,5 @@ def _around(session: Session, point: int, start_ms: int, end_ms: int) -> Reading
         SPAN.format(point=point, name=name, start=first_ms, end=last_ms, order=order, most=most)
         for name, first_ms, last_ms, order, most in parts
     ]
-    rows = sorted(fetched(session, " UNION ALL ".join(queries)))
+    rows = sorted(fetched(session.connection(), " UNION ALL ".join(queries)))
     return next((reading_columns(of_point) for _, of_point in by_point(rows)), NO_READINGS)

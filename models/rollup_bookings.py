@@ -7,6 +7,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from models.counters import MICRO, NEIGHBOURS, SHORTEST_GAP_MS, CounterRules, Marks, booked
+from models.database import fetched
 from models.energy_days import Stretch
 from models.raw_readings import good_after, good_before, good_between, readings_of
 from models.rolled_points import RolledPoint
@@ -134,7 +135,7 @@ def _known_minutes(connection: Connection, counters: Sequence[RolledPoint], wind
     where = rows_where([point.id for point in counters], start_ms, window.start_ms)
     query = f"SELECT data_point_id, start_at, increase FROM {MINUTES} {where} AND mark = 0"  # noqa: S608 (numbers)
     amounts = {point.id: np.full(MINUTES_OF_QUARTER, np.nan) for point in counters}
-    for point, minute_ms, increase in connection.exec_driver_sql(query):
+    for point, minute_ms, increase in fetched(connection, query):
         amounts[point][(minute_ms - start_ms) // MINUTE_MS] = increase
     known = {}
     for point, increases in amounts.items():

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from models.counters import MICRO
+from models.database import fetched
 from models.energy_days import amounts_of, days_between
 from models.raw_readings import readings_of
 from models.reading_tables import Row
@@ -115,7 +116,7 @@ def _changes(connection: Connection, level: Level, bookings: Iterable[Booked], w
 def _changed(connection: Connection, level: Level, table: _Table, start_ms: int, end_ms: int) -> Iterator[Row]:
     where = rows_where(table.points.tolist(), start_ms, end_ms)
     query = f"SELECT data_point_id, start_at, increase, mark FROM {ROLLUPS[level].name} {where}"  # noqa: S608 (numbers)
-    rows = connection.exec_driver_sql(query).all()
+    rows = fetched(connection, query)
     if not rows:
         return
     points, starts_ms, known, marks = zip(*rows, strict=True)
@@ -142,14 +143,14 @@ def starts_between(
     """The keys (point, start) of the rows of a level in a span."""
     where = rows_where(points, start_ms, end_ms)
     query = f"SELECT data_point_id, start_at FROM {ROLLUPS[level].name} {where}"  # noqa: S608 (numbers only)
-    return {(point, start) for point, start in connection.exec_driver_sql(query)}
+    return set(fetched(connection, query))
 
 
 def rows_between(connection: Connection, level: Level, points: Iterable[int], start_ms: int, end_ms: int) -> Buckets:
     """The rows of a level in start_ms <= start < end_ms."""
     where = rows_where(points, start_ms, end_ms)
     query = f"SELECT * FROM {ROLLUPS[level].name} {where} ORDER BY data_point_id, start_at"  # noqa: S608 (numbers)
-    return buckets_of(connection.exec_driver_sql(query).all())
+    return buckets_of(fetched(connection, query))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
+from models.database import fetched
 from models.rollup_fold import Buckets, buckets_of
 from models.rollup_tables import MINUTE_MS
 
@@ -28,10 +29,18 @@ FOLD = f"""
     ON r.data_point_id = p.id AND r.read_at >= m.start AND r.read_at < m.start + 60000
     GROUP BY p.id, m.start"""  # noqa: S608 (no value is put in)
 UNSETTLED = "SELECT 1 FROM reading_recent WHERE read_at >= ? AND read_at < ? LIMIT 1"
+COUNT = """
+    SELECT count(*) FROM folded_point AS p CROSS JOIN reading AS r
+    ON r.data_point_id = p.id AND r.read_at >= ? AND r.read_at < ?"""
+DENSE = 15  # readings a minute from which this takes less time than to fetch and fold them
 
 
 def minutes_of(connection: Connection, points: Collection[int], start_ms: int, end_ms: int) -> Buckets | None:
-    """The minutes of a span that hold readings; None where Python has to fold: not on SQLite, or not all is settled."""
+    """The minutes of a span that hold readings; None where Python has to fold them.
+
+    That is so anywhere but on SQLite, while not all is settled, and of points that are read every few seconds or less
+    often: each minute costs a look into the index, whether it holds readings or not.
+    """
     if connection.dialect.name != "sqlite" or not points:
         return None
     if connection.exec_driver_sql(UNSETTLED, (start_ms, end_ms)).first() is not None:
@@ -40,7 +49,7 @@ def minutes_of(connection: Connection, points: Collection[int], start_ms: int, e
         connection.exec_driver_sql(statement)
     minutes = [(start,) for start in range(start_ms, end_ms, MINUTE_MS)]
     connection.exec_driver_sql("INSERT INTO folded_point VALUES (?)", [(point,) for point in points])
+    if connection.exec_driver_sql(COUNT, (start_ms, end_ms)).scalar_one() < DENSE * len(points) * len(minutes):
+        return None
     connection.exec_driver_sql("INSERT INTO folded_minute VALUES (?)", minutes)
-    with connection.exec_driver_sql(FOLD) as result:
-        cursor = result.cursor
-        return buckets_of(cursor.fetchall() if cursor is not None else [])
+    return buckets_of(fetched(connection, FOLD))

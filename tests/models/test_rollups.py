@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
-from models import rollup_bookings
+from models import rollup_bookings, rollup_minutes
 from models.counters import CounterRules, rules_of
 from models.database import Database, to_ms
 from models.gateways import DataPoint, Kind, Quantity
@@ -95,6 +95,9 @@ def plant(database: Database) -> Plant:
     return Plant(database)
 
 
+FOLDED_BY = pytest.mark.parametrize("dense", [0, 1_000], ids=["folded by SQLite", "folded by Python"])
+
+
 def marks(database: Database) -> int:
     with database.read() as session:
         return session.scalar(text("SELECT count(*) FROM rollup_mark")) or 0
@@ -114,7 +117,11 @@ def test_a_quarter_is_rolled_up_a_minute_after_its_end(plant: Plant) -> None:
     assert len(stored_rollups(plant.database)[Level.MINUTE]) == 15
 
 
-def test_a_day_of_power_and_energy_is_what_the_slow_way_makes_of_it(plant: Plant) -> None:
+@FOLDED_BY
+def test_a_day_of_power_and_energy_is_what_the_slow_way_makes_of_it(
+    plant: Plant, dense: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollup_minutes, "DENSE", dense)
     plant.store_many(plant.power, NOON, timedelta(seconds=47), [float(n % 97) for n in range(3_000)])
     plant.store_many(plant.energy, NOON, timedelta(seconds=47), [n * 0.25 for n in range(3_000)])
     assert advance(plant.database, NOON + 40 * HOUR) == NOON + 39 * HOUR + 15 * MINUTE
@@ -175,14 +182,22 @@ histories = st.lists(
 )
 
 
+@FOLDED_BY
 @given(zone=st.sampled_from(sorted(NIGHTS)), night=st.integers(0, 1), history=histories)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), phases=NO_SHRINKING)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), phases=NO_SHRINKING)
 def test_any_history_in_any_order_comes_out_as_if_computed_once(
-    migrated_file: Path, tmp_path_factory: pytest.TempPathFactory, zone: str, night: int, history: list[Step]
+    migrated_file: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    dense: int,
+    zone: str,
+    night: int,
+    history: list[Step],
 ) -> None:
     path = shutil.copy(migrated_file, tmp_path_factory.mktemp("history"))
     plant = Plant(Database(f"sqlite:///{path}"), zone)
-    play(plant, NIGHTS[zone][night % len(NIGHTS[zone])], history)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rollup_minutes, "DENSE", dense)
+        play(plant, NIGHTS[zone][night % len(NIGHTS[zone])], history)
     plant.database.close()
 
 
