@@ -95,6 +95,7 @@ class Poll:
     The counts are those since the gateway's previous poll; missed_count: polls that were due between the two,
     held_count: those that were held back because the gateway was down.
     answered_points, answered_devices: refusals and silences that are over.
+    configuration: the version by which the samples were scaled; 0 where it isn't known, as in spools of old.
     """
 
     gateway_id: int
@@ -116,6 +117,7 @@ class Poll:
     answered_points: Sequence[int] = ()
     silences: Sequence[UnitSilence] = ()
     answered_devices: Sequence[int] = ()
+    configuration: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from models.configuration import BadConfiguration
 from models.database import Database, to_ms
 from models.energy_days import Amounts, packed, unpacked
 from models.events import EventKind, log_event
-from models.gateways import DataPoint, DataType, Kind, configuration_changed
+from models.gateways import DataPoint, DataType, Kind, configuration_changed, configuration_version
 from models.partitions import make_months_of
 from models.reading_tables import keep_out_writers, reading_recent
-from models.rescale_tables import Rescaling
+from models.rescale_tables import Rescaling, ScaleEdit
 from models.rollup_marks import mark_history
 from models.rollup_state import extent
 from models.rollup_tables import ROLLUPS, Level, energy_day, put_energy_day
@@ -110,7 +110,7 @@ def set_scale(
     _refuse(session, point, new_scale, new_offset, history)
     if (new_scale, new_offset) == (point.scale, point.offset):
         raise BadConfiguration(f"{name_of(point)} has the scale {_said(point.scale, point.offset)} already")
-    before = _said(point.scale, point.offset)
+    before, old_scale, old_offset = _said(point.scale, point.offset), point.scale, point.offset
     if history is History.RESCALE:
         _begin(session, point, new_scale, new_offset, now)
     if point.modulus is not None:  # of the register, as the value shows it
@@ -128,6 +128,18 @@ def set_scale(
         reason=f"by {who}",
     )
     configuration_changed(session)
+    session.add(
+        ScaleEdit(
+            data_point_id=point.id,
+            configuration=configuration_version(session),
+            edited_at_ms=to_ms(now),
+            is_carried_over=history is History.RESCALE,
+            old_scale=old_scale,
+            old_offset=old_offset,
+            new_scale=new_scale,
+            new_offset=new_offset,
+        )
+    )
 
 
 def _said(scale: float, offset: float) -> str:
@@ -212,35 +224,38 @@ class _Phase:
 
 def _step(steps: Steps, job: _Job, phase: _Phase) -> None:
     """Carry over the next rows, or go on to the next phase when there is none."""
-    if phase.is_raw:
-        _settle_point(steps, job)
     query = text(NEXT.format(table=phase.table, time=phase.time))
     span = {"point": job.point, "start_ms": job.done_until_ms, "before_ms": phase.end_ms(job)}
     rows = phase.rows_at_once or steps.rows
-    with steps.read() as connection:
-        is_over = connection.scalar(query, span | {"rows": 0}) is None
-        end_ms = connection.scalar(query, span | {"rows": rows}) or phase.end_ms(job)
     with steps.write() as connection:
-        if is_over:
+        if not _take(connection, job):
+            return
+        if phase.is_raw:
+            _settle_point(connection, job)
+        if connection.scalar(query, span | {"rows": 0}) is None:
             _note(connection, job, phase=job.phase + 1, done_until_ms=0)
-        elif _note(connection, job, phase=job.phase, done_until_ms=end_ms):
+        else:
+            end_ms = connection.scalar(query, span | {"rows": rows}) or phase.end_ms(job)
+            _note(connection, job, phase=job.phase, done_until_ms=end_ms)
             phase.convert(connection, job, job.done_until_ms, end_ms)
 
 
-def _note(connection: Connection, job: _Job, *, phase: int, done_until_ms: int) -> bool:
-    """Say how far it is; False when it is further already, by another's work."""
+def _take(connection: Connection, job: _Job) -> bool:
+    """Lock it until the transaction ends, also against readings that come late; False when it is further already, by
+    another's work."""
     here = (Rescaling.id == job.id) & (Rescaling.phase == job.phase) & (Rescaling.done_until_ms == job.done_until_ms)
-    changed = update(Rescaling).where(here).values(phase=phase, done_until_ms=done_until_ms)
-    return connection.execute(changed).rowcount == 1
+    return connection.execute(select(Rescaling.id).where(here).with_for_update()).first() is not None
 
 
-def _settle_point(steps: Steps, job: _Job) -> None:
+def _note(connection: Connection, job: _Job, *, phase: int, done_until_ms: int) -> None:
+    """Say how far it is."""
+    connection.execute(update(Rescaling).where(Rescaling.id == job.id).values(phase=phase, done_until_ms=done_until_ms))
+
+
+def _settle_point(connection: Connection, job: _Job) -> None:
     """Settle what the point has not settled yet, so that its readings are in one place."""
     span = {"point": job.point, "before_ms": job.before_ms}
-    with steps.read() as connection:
-        if connection.execute(text(f"SELECT 1 {RECENT_OF_POINT} LIMIT 1"), span).first() is None:
-            return
-    with steps.write() as connection:
+    if connection.execute(text(f"SELECT 1 {RECENT_OF_POINT} LIMIT 1"), span).first() is not None:
         keep_out_writers(connection, reading_recent)
         make_months_of(connection, RECENT_OF_POINT, span)
         connection.execute(text(SETTLE_POINT), span)

@@ -14,7 +14,8 @@ from models.events import EventKind, Severity, log_event
 from models.gateways import ConfigurationVersion, DataPoint, Gateway, Site
 from models.poll_tables import SpoolPosition, put_position
 from models.polls import Poll, StatusChange, store_polls
-from models.readings import last_good
+from models.readings import Sample, last_good
+from models.scale_edits import Edits, by_new_scales, put_latest_by_new_scales, scale_edits, waiting_histories
 from poller.announcements import PlanOf
 from poller.arrivals import Waiting
 from poller.changes import Changes, Draft
@@ -55,6 +56,7 @@ class Committer:
         self._version: int | None = None
         self._points: frozenset[int] = frozenset()
         self._zones: dict[int, ZoneInfo] = {}  # by gateway
+        self._edits: Edits = {}
 
     def position(self, spool_id: str) -> int:
         """Up to which sequence a spool has been stored."""
@@ -78,8 +80,9 @@ class Committer:
             polls = [waiting.poll for waiting in batch if waiting.sequence is None or waiting.sequence > done]
             self._look(session, polls)
             draft = self._changes.draft()
-            known = [self._known(poll) for poll in polls]
-            changes = store_polls(session, [self._noted(poll, draft) for poll in known])
+            read = [self._known(poll) for poll in polls]
+            known = [self._scaled(poll) for poll in read]
+            changes = self._store(session, read, [self._noted(poll, draft) for poll in known])
             _tell_losses(session, spool_id, losses)
             _move_position(session, spool_id, done, [waiting.sequence for waiting in batch])
             committed = Committed(known, changes, losses, _readings(batch) - sum(len(poll.samples) for poll in polls))
@@ -95,6 +98,7 @@ class Committer:
             self._points = frozenset(session.scalars(select(DataPoint.id)))
             zones = session.execute(select(Gateway.id, Site.time_zone).join(Site)).all()
             self._zones = {gateway_id: ZoneInfo(name) for gateway_id, name in zones}
+            self._edits = scale_edits(session)
             self._version = version
         plans = [plan for gateway_id in {poll.gateway_id for poll in polls} if (plan := self._plan_of(gateway_id))]
         unknown = self._changes.unknown(plans)
@@ -106,6 +110,32 @@ class Committer:
         if self._points.issuperset(sample[0] for sample in poll.samples):
             return poll
         return replace(poll, samples=[sample for sample in poll.samples if sample.data_point_id in self._points])
+
+    def _scaled(self, poll: Poll) -> Poll:
+        """The poll by the scales of today; the same one if it was read by them."""
+        if not poll.configuration or poll.configuration == self._version:
+            return poll
+        if self._edits.keys().isdisjoint(sample[0] for sample in poll.samples):
+            return poll
+        return replace(poll, samples=by_new_scales(poll.samples, self._edits, poll.configuration))
+
+    def _store(self, session: Session, read: Sequence[Poll], known: Sequence[Poll]) -> list[StatusChange]:
+        """Store polls, but by the scale they were read by what `rescale()` will still carry over to that of today.
+
+        read, known: the same polls before and after they were scaled.
+        """
+        stored: list[Poll] = []
+        differing: list[Sample] = []
+        for before, poll in zip(read, known, strict=True):
+            samples = poll.samples
+            if samples is not before.samples:
+                waiting = waiting_histories(session, {sample.data_point_id for sample in samples})
+                samples = by_new_scales(before.samples, self._edits, before.configuration, waiting)
+                differing += [sample for sample, other in zip(poll.samples, samples, strict=True) if sample != other]
+            stored.append(replace(poll, samples=samples))
+        changes = store_polls(session, stored)
+        put_latest_by_new_scales(session, differing)
+        return changes
 
     def _noted(self, poll: Poll, draft: Draft) -> Poll:
         """The poll with what its readings say of their devices."""

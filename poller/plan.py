@@ -1,7 +1,7 @@
 """What a poll of a gateway reads, made once per change of the configuration; small enough for thousands of gateways."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from sys import intern
 from typing import TypeAlias
@@ -100,6 +100,7 @@ class GatewayPlan:
     points: dict[int, PlannedPoint]  # that are read, by id
     device_names: dict[int, str]  # by data point
     energy_ids: frozenset[int]  # counters that never go back by nature, unlike a day's or a month's
+    configuration: int = field(default=0, compare=False)  # the version it was made from
 
     @property
     def line(self) -> Line:
@@ -107,7 +108,7 @@ class GatewayPlan:
         return self.host, self.port, self.times
 
 
-def plan_gateway(gateway: Gateway) -> GatewayPlan:
+def plan_gateway(gateway: Gateway, configuration: int = 0) -> GatewayPlan:
     """The plan of an enabled gateway, with its devices and points loaded; keeps none of their rows."""
     units = tuple(_plan_unit(device) for device in gateway.devices)
     points = {point.id: point for unit in units for point in unit.points if point.enabled}
@@ -123,6 +124,7 @@ def plan_gateway(gateway: Gateway) -> GatewayPlan:
         points=points,
         device_names={point.id: unit.name for unit in units for point in unit.points if point.enabled},
         energy_ids=frozenset(point.id for point in points.values() if point.quantity in ENERGIES),
+        configuration=configuration,
     )
 
 

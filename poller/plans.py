@@ -51,17 +51,17 @@ class PlanWatch:
             version = configuration_version(session)
             if version == self._version:
                 return None
-            news = load_plans(session)
+            news = load_plans(session, version)
         self._version = version
         return news
 
 
-def load_plans(session: Session) -> NewPlans:
+def load_plans(session: Session, configuration: int) -> NewPlans:
     """Of the rows of gateways and points, which weigh far more than plans, only a few are held at once."""
     plans: dict[int, GatewayPlan] = {}
     known: dict[int, Known] = {}
     for gateway in _enabled(session):
-        plan = plans[gateway.id] = plan_gateway(gateway)
+        plan = plans[gateway.id] = plan_gateway(gateway, configuration)
         known[gateway.id] = _known(session, gateway, plan)
     return NewPlans(plans, known, newest_reading_at(session))
 

@@ -70,6 +70,7 @@ async def poll_gateway(
         answered_points=findings.answered_points,
         silences=findings.silences,
         answered_devices=findings.answered_devices,
+        configuration=plan.configuration,
     )
 
 

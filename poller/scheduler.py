@@ -188,6 +188,7 @@ class Poller:
         """Begin to poll a gateway, or go on with its new plan; a connection that still fits is kept."""
         polled = self._polled.get(plan.gateway_id)
         if polled is not None and polled.plan == plan:
+            polled.plan = plan  # of a newer configuration
             return
         if polled is not None and polled.plan.line == plan.line:
             polled.plan, polled.runs, polled.is_slow = plan, Runs(plan.poll_interval_s), False

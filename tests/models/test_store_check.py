@@ -69,10 +69,12 @@ def test_readings_that_are_gone_although_they_were_rolled_up_are_missed(database
 
 
 def test_tables_of_an_earlier_version_are_named(database: Database) -> None:
+    with database.read() as session:
+        version = session.scalar(text("SELECT version_num FROM alembic_version"))
     change(database, "UPDATE alembic_version SET version_num = '0005'")
     try:
         assert problems(database) == [
             "the tables are not those of this version; start the program once, which brings them up to date"
         ]
     finally:
-        change(database, "UPDATE alembic_version SET version_num = '0008'")
+        change(database, f"UPDATE alembic_version SET version_num = '{version}'")
