@@ -30,7 +30,10 @@ window.monitor.historyExport = (() => {
       return;
     }
     take({ state: "running", rows: 0, estimated: 0, name: form.toUpperCase() });
-    take(await said(`${PATH}?${query(form)}`, "POST"));
+    const asked = job;
+    const begun = await said(`${PATH}?${query(form)}`, "POST");
+    if (job === asked) take(begun);
+    else if (begun.url) said(begun.url, "DELETE"); // cancelled meanwhile
     follow();
   }
 
@@ -62,10 +65,10 @@ window.monitor.historyExport = (() => {
   }
 
   async function cancel() {
-    if (!job || !job.url) return;
+    if (!job) return;
     const { url } = job;
     take({ state: "cancelled" });
-    await said(url, "DELETE");
+    if (url) await said(url, "DELETE");
   }
 
   function fetchFile() {

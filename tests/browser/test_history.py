@@ -2,17 +2,23 @@
 
 import csv
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
+import openpyxl
+import pyarrow.parquet
 import pytest
 from playwright.sync_api import Browser
 
+from dashboard import exports
 from models.database import Database, to_ms
 from models.gateways import Status
+from models.history_rows import rows_between
 from models.readings import Quality, insert_settled
 from models.rollups import advance
 from models.schema import upgrade
@@ -265,25 +271,79 @@ def test_the_page_asks_once_for_each_view(shown: Callable[[str], Screen]) -> Non
     assert screen.ask("monitor.historyState.asked") == asked
 
 
-def test_an_export_has_the_rows_of_the_table(shown: Callable[[str], Screen], tmp_path: Path) -> None:
+Line = dict[str, Any]
+
+
+def csv_lines(path: Path) -> list[Line]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(line for line in file if not line.startswith(("#", '"#'))))
+
+
+def xlsx_lines(path: Path) -> list[Line]:
+    header, *rows = openpyxl.load_workbook(path)["Data"].iter_rows(values_only=True)
+    return [dict(zip(map(str, header), row, strict=True)) for row in rows]
+
+
+def parquet_lines(path: Path) -> list[Line]:
+    lines: list[Line] = pyarrow.parquet.read_table(path).to_pylist()
+    return lines
+
+
+@pytest.mark.parametrize(("form", "lines_of"), [("CSV", csv_lines), ("XLSX", xlsx_lines), ("Parquet", parquet_lines)])
+def test_an_export_has_the_rows_of_the_table(
+    shown: Callable[[str], Screen], tmp_path: Path, form: str, lines_of: Callable[[Path], list[Line]]
+) -> None:
     start = TODAY - timedelta(hours=5)
     screen = shown(f"?points=ONE&{span(start, start + timedelta(minutes=40))}")
     swap(screen)
     screen.wait_until("!!document.querySelector('#history-data td')")
     rows = screen.ask(TABLE_ROWS)
     with screen.page.expect_download() as downloading:
-        screen.page.get_by_role("button", name="Export what is shown as CSV").click()
-    path = tmp_path / "export.csv"
+        screen.page.get_by_role("button", name=f"Export what is shown as {form}").click()
+    path = tmp_path / downloading.value.suggested_filename
+    assert path.suffix == f".{form.lower()}"
     downloading.value.save_as(path)
     swap(screen)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = [line for line in file if not line.startswith(("#", '"#'))]
-    exported = list(csv.DictReader(lines))
+    exported = lines_of(path)
     assert len(exported) == len(rows) == 40
     assert [float(row["value"]) for row in exported] == [float(row[2].replace(",", "")) for row in rows]
-    assert [row["local_time"][11:19] for row in exported] == [re.search(r"\d\d:\d\d:\d\d", row[0])[0] for row in rows]  # type: ignore[index]
+    local_times = [str(row["local_time"])[11:19] for row in exported]
+    assert local_times == [re.search(r"\d\d:\d\d:\d\d", row[0])[0] for row in rows]  # type: ignore[index]
     assert {row["quality"] for row in exported} == {row[-1] for row in rows} == {"good"}
     assert text_of(screen, "#history-export").endswith("×")
+
+
+@pytest.mark.parametrize("when", ["before the server has answered", "while it is written"])
+def test_a_cancelled_export_keeps_nothing(
+    shown: Callable[[str], Screen], app: RunningApp, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    let_go, asked = Event(), Event()
+
+    def slow(*given: Any, **named: Any) -> Iterator[Any]:
+        asked.set()
+        let_go.wait(30)
+        yield from rows_between(*given, **named)
+
+    folder = app.web.settings.data_folder
+    before = set(folder.rglob("export.*"))
+    monkeypatch.setattr(exports, "rows_between", slow)
+    screen = shown(f"?points=ONE&{ALL}")
+    if when == "while it is written":
+        screen.page.get_by_role("button", name="Export what is shown as CSV").click()
+        screen.wait_until("document.querySelector('#history-export').textContent.includes('of about')")
+        screen.page.get_by_role("button", name="Cancel the export").click()
+    else:
+        screen.ask("document.querySelector('[data-history-export=csv]').click()")
+        screen.ask("document.querySelector('[aria-label=\"Cancel the export\"]').click()")
+    screen.wait_until("document.querySelector('#history-export').textContent.includes('Cancelled: nothing was kept.')")
+    assert asked.wait(30)
+    let_go.set()
+    limit = time.monotonic() + 30
+    while set(folder.rglob("export.*")) - before:
+        assert time.monotonic() < limit, "a file is left"
+        time.sleep(0.05)
+    assert text_of(screen, "#history-export").startswith("Cancelled")
+    screen.page.get_by_role("button", name="Forget this export").click()
 
 
 def test_the_table_has_pages(shown: Callable[[str], Screen]) -> None:
