@@ -20,7 +20,7 @@ from models.energy_days import Amounts, packed, unpacked
 from models.events import EventKind, log_event
 from models.gateways import DataPoint, DataType, Kind, configuration_changed, configuration_version
 from models.partitions import make_months_of
-from models.reading_tables import keep_out_writers, reading_recent
+from models.reading_tables import keep_out_writers, latest_reading, reading_recent
 from models.rescale_tables import Rescaling, ScaleEdit
 from models.rollup_marks import mark_history
 from models.rollup_state import extent
@@ -28,7 +28,7 @@ from models.rollup_tables import ROLLUPS, Level, energy_day, put_energy_day
 from models.steps import Steps, steps_on
 from models.writable import name_of
 
-BEGUN_AFTER = timedelta(seconds=5)
+CLOCKS_DIFFER = timedelta(minutes=1)  # at most, of those who read and those who edit
 ENERGY_DAYS_AT_ONCE = 30
 
 RECENT_OF_POINT = "FROM reading_recent WHERE data_point_id = :point AND read_at < :before_ms"
@@ -164,7 +164,7 @@ def _begin(session: Session, point: DataPoint, new_scale: float, new_offset: flo
     connection = session.connection()
     job = Rescaling(
         data_point_id=point.id,
-        before_ms=to_ms(now),
+        before_ms=_stored_until(session, point, now),
         raw_from_ms=extent(connection).raw_from_ms,
         old_scale=point.scale,
         old_offset=point.offset,
@@ -177,15 +177,23 @@ def _begin(session: Session, point: DataPoint, new_scale: float, new_offset: flo
     connection.execute(text(LATEST), {"point": point.id, "before_ms": job.before_ms, **scales})
 
 
-def rescale(database: Database, now: datetime) -> int:
-    """Carry the histories over that wait for it; returns how many are done. Two that do so at once share the work.
+def _stored_until(session: Session, point: DataPoint, now: datetime) -> int:
+    """After all readings of the point that are stored (ms), by the clock they were read by; no other comes meanwhile.
 
-    A moment after the edit, when polls by the old scale have been stored.
+    What comes later is brought to today's scale by whoever stores it. A reading of a time to come tells nothing.
     """
+    newest = select(latest_reading.c.read_at).where(latest_reading.c.data_point_id == point.id).with_for_update()
+    newest_ms: int | None = session.connection().execute(newest).scalar()
+    if newest_ms is None or newest_ms > to_ms(now + CLOCKS_DIFFER):
+        return to_ms(now)
+    return newest_ms + 1
+
+
+def rescale(database: Database) -> int:
+    """Carry the histories over that wait for it; returns how many are done. Two that do so at once share the work."""
     done = 0
     with database.read() as session:
-        settled = Rescaling.before_ms <= to_ms(now - BEGUN_AFTER)
-        waiting = session.scalars(select(Rescaling.id).where(settled).order_by(Rescaling.id)).all()
+        waiting = session.scalars(select(Rescaling.id).order_by(Rescaling.id)).all()
     if waiting:
         with steps_on(database) as steps:
             done = sum(_carry_over(steps, job_id) for job_id in waiting)

@@ -46,12 +46,10 @@ def by_new_scales(
     ]
 
 
-def _by_new_scale(sample: Sample, edits: Iterable[ScaleEdit], configuration: int, waiting: Waiting | None) -> Sample:
+def _by_new_scale(sample: Sample, edits: Sequence[ScaleEdit], configuration: int, waiting: Waiting | None) -> Sample:
     at_ms = sample.read_at_ms
-    for edit in edits:
-        is_due = edit.configuration > configuration and (edit.is_carried_over or at_ms >= edit.edited_at_ms)
-        is_left = waiting is not None and waiting.before_ms == edit.edited_at_ms and at_ms in waiting
-        if is_due and not is_left:
+    for edit in edits[:-1] if waiting is not None and at_ms in waiting else edits:
+        if edit.configuration > configuration and (edit.is_carried_over or at_ms >= edit.edited_at_ms):
             sample = _converted(sample, edit)
     return sample
 

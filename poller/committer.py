@@ -1,6 +1,7 @@
 """One unit of work: polls, what they change, and how far the spool is stored, all or nothing in the database."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -42,6 +43,10 @@ class Committed:
 Record = Callable[[Session, Committed], None]
 
 
+class _Overtaken(Exception):
+    """The configuration was edited while polls were being stored: that is to be done again, by the new one."""
+
+
 class Committer:
     """Stores polls, each once; for one thread.
 
@@ -75,6 +80,14 @@ class Committer:
         losses_now: asked once the database takes something, for until then losses may grow. record: called last of all
         in the transaction.
         """
+        while True:
+            with suppress(_Overtaken):
+                return self._commit(batch, spool_id, losses_now, record)
+
+    def _commit(
+        self, batch: Sequence[Waiting], spool_id: str, losses_now: Callable[[], Sequence[Loss]], record: Record
+    ) -> Committed:
+        """Raises _Overtaken."""
         with self._database.write() as session:
             done, losses = _position(session, spool_id), losses_now()
             polls = [waiting.poll for waiting in batch if waiting.sequence is None or waiting.sequence > done]
@@ -87,6 +100,8 @@ class Committer:
             _move_position(session, spool_id, done, [waiting.sequence for waiting in batch])
             committed = Committed(known, changes, losses, _readings(batch) - sum(len(poll.samples) for poll in polls))
             record(session, committed)
+            if session.connection().execute(VERSION).scalar_one() != self._version:
+                raise _Overtaken
         self._changes.accept(draft)
         self.unknown_readings += sum(len(poll.samples) for poll in polls) - sum(len(poll.samples) for poll in known)
         return committed

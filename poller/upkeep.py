@@ -97,7 +97,7 @@ class Upkeep:
     def keep_up(self) -> None:
         """Roll up what is over, then what came late; settle what has come since, before it is too much."""
         now = self._clock()
-        rescale(self._database, now)
+        rescale(self._database)
         advance(self._database, now, KEEP_UP_BUDGET_S)
         work_off_marks(self._database, now, KEEP_UP_BUDGET_S)
         self.settle_in_time()

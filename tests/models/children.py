@@ -126,7 +126,7 @@ def roll_up(url: str, now: datetime) -> None:
 def carry_over_and_retain(url: str, now: datetime) -> None:
     """Carry histories over, roll up and delete what is old."""
     database = _bare(url)
-    rescale(database, now)
+    rescale(database)
     work_off_marks(database, now)
     retain(database, now, Kept(1, 1, 1))
     database.close()

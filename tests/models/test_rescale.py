@@ -54,7 +54,7 @@ def readings(database: Database) -> list[float | None]:
 def test_a_history_is_carried_over_to_the_new_scale(database: Database, point: int) -> None:
     before, rolled = readings(database), stored_rollups(database)
     edit(database, point, 0.5, 3.0, History.RESCALE)
-    assert rescale(database, LATER) == 1
+    assert rescale(database) == 1
     work_off_marks(database, LATER)
     assert readings(database) == [None if value is None else value * 0.5 + 3.0 for value in before]
     with database.read() as session:
@@ -77,7 +77,7 @@ def test_energy_before_the_oldest_reading_follows_too(database: Database, point:
     with database.read() as session:
         before = session.execute(text("SELECT amounts FROM energy_day ORDER BY start_at")).scalars().all()
     edit(database, point, 0.5, 0.0, History.RESCALE)
-    rescale(database, LATER)
+    rescale(database)
     work_off_marks(database, LATER)
     with database.read() as session:
         after = session.execute(text("SELECT amounts FROM energy_day ORDER BY start_at")).scalars().all()
@@ -89,15 +89,15 @@ def test_what_is_read_after_the_edit_is_not_touched(database: Database, point: i
     edit(database, point, 2.0, 0.0, History.RESCALE)
     with database.write() as session:
         store(session, [Sample(point, to_ms(NOON + 6 * MINUTE), 4002.0, Quality.GOOD)])
-    rescale(database, LATER)
+    rescale(database)
     assert readings(database)[-2:] == [4002.0, 4002.0]
-    assert rescale(database, LATER) == 0
+    assert rescale(database) == 0
     assert readings(database)[-2:] == [4002.0, 4002.0]
 
 
 def test_a_negative_scale_turns_least_and_greatest_round(database: Database, point: int) -> None:
     edit(database, point, -1.0, 0.0, History.RESCALE)
-    rescale(database, LATER)
+    rescale(database)
     work_off_marks(database, LATER)
     assert all(
         row[2] is not None and row[3] is not None and row[2] <= row[3] <= 0
@@ -108,7 +108,7 @@ def test_a_negative_scale_turns_least_and_greatest_round(database: Database, poi
 def test_a_history_that_was_right_stays_as_it_is(database: Database, point: int) -> None:
     before, rolled = readings(database), stored_rollups(database)
     edit(database, point, 0.5, 0.0, History.KEEP)
-    assert rescale(database, LATER) == 0
+    assert rescale(database) == 0
     assert (readings(database), stored_rollups(database)) == (before, rolled)
 
 
@@ -119,11 +119,6 @@ def test_the_log_says_who_changed_what_from_what_to_what(database: Database, poi
         found = session.get_one(DataPoint, point)
         assert (found.scale, found.offset) == (0.5, 3.0)
     assert logged.text.endswith("scale 1 → 0.5 with offset 3, its history follows") and logged.reason == "by ada"
-
-
-def test_polls_by_the_old_scale_may_still_come_in_for_a_moment(database: Database, point: int) -> None:
-    edit(database, point, 0.5, 0.0, History.RESCALE)
-    assert rescale(database, NOON + 5 * MINUTE) == 0
 
 
 def test_a_second_edit_waits_for_the_history_of_the_first(database: Database, point: int) -> None:
