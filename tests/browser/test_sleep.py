@@ -113,16 +113,19 @@ def test_back_and_forward_bring_a_live_page(running_app: RunningApp, driver: Pla
         assert_all_is_there(running_app, screen)
 
 
-def test_nobody_goes_back_to_the_plant_after_signing_out(tmp_path: Path, driver: Playwright) -> None:
+@pytest.mark.parametrize("pages", [["/"], ["/", "/account"]], ids=["on the page", "on the account's page"])
+def test_nobody_goes_back_to_the_plant_after_signing_out(tmp_path: Path, driver: Playwright, pages: list[str]) -> None:
     with (
         start_app(tmp_path, needs_sign_in=True) as app,
         keeping_browser(driver) as browser,
         look_at(browser, app.web.sign_in_link("Vera")) as screen,
     ):
         screen.wait_for_live()
-        screen.page.get_by_role("button", name="Sign out").click()
+        for path in pages[1:]:
+            screen.page.goto(app.url.rstrip("/") + path)
+        screen.page.get_by_role("button", name="Sign out", exact=True).click()
         screen.page.wait_for_url("**/sign-in")
-        screen.page.go_back(wait_until="commit")
+        screen.page.evaluate(f"history.go(-{len(pages)})")
         screen.page.wait_for_url(re.compile("/sign-in.next="))
         assert screen.page.get_by_label("Password").is_visible()
         assert screen.ask("document.getElementById('shell-page') === null")
