@@ -129,7 +129,10 @@ class ExportJobs:
         """What is being written ends soon; what is there goes at once."""
         if job.state is State.RUNNING:
             self._cancel_mark(job.id).touch()
+            now = self._read(job.id)  # a thread that looked at the mark before has said already that it is done
             self._note(replace(job, state=State.CANCELLED))
+            if now is not None and now.state is State.DONE:
+                self.path_of(job).unlink(missing_ok=True)
         else:
             self._remove(job.id)
 
@@ -194,9 +197,11 @@ class ExportJobs:
         except Exception:  # whatever it is, the page must be told
             logger.exception("export %s: failed", job.id)
             job = replace(job, state=State.FAILED, problem=BROKEN)
+        self._note(job)
+        if job.state is State.DONE and self._cancel_mark(job.id).exists():
+            job = self._note(replace(job, state=State.CANCELLED))
         if job.state is not State.DONE:
             path.unlink(missing_ok=True)
-        self._note(job)
 
     def _fill(self, job: Job, file: ExportFile, rows: Iterator[Rows]) -> Job:
         path, count = self.path_of(job), 0

@@ -40,6 +40,7 @@ window.monitor.historyExport = (() => {
   async function follow() {
     while (job && job.state === "running" && job.url) {
       await new Promise((resolve) => { clock.after(ASK_EVERY_MS, resolve); });
+      if (!job) return; // forgotten meanwhile
       const { state: before, url } = job;
       const now = await said(url, "GET");
       if (job && job.url === url && job.state === before) take(now);

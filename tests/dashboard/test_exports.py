@@ -364,6 +364,23 @@ def test_a_cancelled_export_ends_and_leaves_no_file(jobs: ExportJobs, plant: Dat
     assert not jobs.path_of(job).exists()
 
 
+def test_an_export_that_is_cancelled_as_it_ends_leaves_no_file(jobs: ExportJobs, plant: Database) -> None:
+    def rows() -> Any:
+        yield from a_part(plant)
+        jobs.cancel(job)  # after the last look at the mark
+
+    def begun() -> Any:
+        assert Event().wait(0.2) is False  # the job is known by its name
+        yield from rows()
+
+    job = job_of(jobs, begun)
+    assert settled(jobs, job).state is State.CANCELLED
+    limit = monotonic() + 20
+    while jobs.path_of(job).exists() and monotonic() < limit:
+        sleep(0.005)
+    assert not jobs.path_of(job).exists()
+
+
 def a_part(plant: Database) -> list[Any]:
     from models.history_levels import RAW
     from models.history_rows import rows_between
