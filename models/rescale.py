@@ -110,7 +110,9 @@ def set_scale(
     _refuse(session, point, new_scale, new_offset, history)
     if (new_scale, new_offset) == (point.scale, point.offset):
         raise BadConfiguration(f"{name_of(point)} has the scale {_said(point.scale, point.offset)} already")
-    before, old_scale, old_offset = _said(point.scale, point.offset), point.scale, point.offset
+    before = _said(point.scale, point.offset)
+    configuration_changed(session)
+    _keep_edit(session, point, new_scale, new_offset, history, now)
     if history is History.RESCALE:
         _begin(session, point, new_scale, new_offset, now)
     if point.modulus is not None:  # of the register, as the value shows it
@@ -127,15 +129,20 @@ def set_scale(
         text=f"{name_of(point)}: scale {before} → {_said(new_scale, new_offset)}, {kept}",
         reason=f"by {who}",
     )
-    configuration_changed(session)
+
+
+def _keep_edit(
+    session: Session, point: DataPoint, new_scale: float, new_offset: float, history: History, now: datetime
+) -> None:
+    """For what was read before the configuration of now and is stored after it."""
     session.add(
         ScaleEdit(
             data_point_id=point.id,
             configuration=configuration_version(session),
             edited_at_ms=to_ms(now),
             is_carried_over=history is History.RESCALE,
-            old_scale=old_scale,
-            old_offset=old_offset,
+            old_scale=point.scale,
+            old_offset=point.offset,
             new_scale=new_scale,
             new_offset=new_offset,
         )

@@ -23,10 +23,8 @@ def test_the_fallback_slows_down_and_ends_when_the_server_is_back(
     assert screen.ask("monitor.live.connection().text").startswith("Offline - last data ")
     screen.wait_until(f"{FALLBACK} === 30")
     running_app.web.start()
-    screen.wait_until(
-        "monitor.live.connection().state === 'live' && !monitor.live.health().should_use_fallback"
-        " && monitor.live.health().recent_attempts === 0"
-    )
+    health = "[monitor.live.health().should_use_fallback, monitor.live.health().recent_attempts]"
+    assert screen.wait_until(f"monitor.live.connection().state === 'live' && {health}") == [False, 0]
 
 
 def test_after_an_outage_every_point_is_there_once(running_app: RunningApp, open_screen: OpenScreen) -> None:
